@@ -1,0 +1,1 @@
+"""Pair to scores to verdict: language, similarity, round trip, rules."""

@@ -1,0 +1,171 @@
+"""Every threshold that a verdict depends on: default, range, and why it stands where it does."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+
+class ThresholdError(ValueError):
+    """A threshold's value makes no sense."""
+
+
+class UnknownThresholdError(ThresholdError):
+    """There is no threshold of that name."""
+
+    def __init__(self, name: str) -> None:
+        nearest = difflib.get_close_matches(name, THRESHOLDS, n=1, cutoff=0.0)[0]
+        super().__init__(
+            f"unknown threshold {name!r} (did you mean {nearest!r}?); known: {', '.join(THRESHOLDS)}"
+        )
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One row of the table: the default, the range of accepted values, and one sentence of justification."""
+
+    default: float | None
+    low: float
+    high: float
+    why: str
+
+
+def _threshold(default: float | None, low: float, high: float, why: str) -> Any:
+    return field(default=default, metadata={"row": Threshold(default, low, high, why)})
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The thresholds in force for one language; None switches a bound off.
+
+    A ``min_`` that has a ``full_`` is soft: at or below it the pair is dropped, and from there to ``full_``
+    the weight of a kept pair rises from 0 to 1. The others are hard: a pair exactly on the bound is kept.
+
+    Raises `ThresholdError` where a value is outside its range, or a lower bound not below its upper one.
+    """
+
+    min_lid_prob: float | None = _threshold(
+        0.15,
+        0,
+        1,
+        "Below it are 0.1 % of human Czech and no German, French or Chinese captions, but 98 % of captions in "
+        "another language, whose probability is hardly ever between.",
+    )
+    full_lid_prob: float | None = _threshold(
+        0.6,
+        0,
+        1,
+        "Of human captions 3 % in Czech, a language that the identifier is unsure of, and under 0.4 % in "
+        "German, French and Chinese have less.",
+    )
+    min_script_share: float | None = _threshold(
+        0.5,
+        0,
+        1,
+        "Names and brands stay in Latin letters everywhere, but all human Chinese captions have more than half "
+        "of their letters in their own script.",
+    )
+    max_copy_ratio: float | None = _threshold(
+        0.6,
+        0,
+        1,
+        "Names and cognates make up at most half of 99.9 % of human German, French and Czech captions; an "
+        "untranslated caption has 1.",
+    )
+    max_repetition: float | None = _threshold(
+        0.2,
+        0,
+        1,
+        "No more than one human caption in a thousand repeats more of itself than its source does, and then "
+        "0.14 at most; a phrase said twice too often has 0.25.",
+    )
+    min_length_ratio: float | None = _threshold(
+        0.5,
+        0,
+        100,
+        "The expected length of most languages is approximate, and half of it leaves room for that.",
+    )
+    max_length_ratio: float | None = _threshold(
+        2.0,
+        0,
+        100,
+        "The expected length of most languages is approximate, and twice of it leaves room for that.",
+    )
+    min_similarity: float | None = _threshold(
+        0.45,
+        -1,
+        1,
+        "Below it are 0.1 to 1.3 % of human translations, 92 to 99 % of captions paired with another's "
+        "translation and 40 % of halved ones (teacher muse).",
+    )
+    full_similarity: float | None = _threshold(
+        0.7, -1, 1, "Three human translations in four have more (teacher muse)."
+    )
+    min_logprob: float | None = _threshold(
+        -1.2,
+        -100,
+        0,
+        "A mean token probability of 0.3: the 1 to 3 % of the bundled model's captions below it are "
+        "gibberish.",
+    )
+    full_logprob: float | None = _threshold(
+        -0.7,
+        -100,
+        0,
+        "A mean token probability of one half: from here on more log-probability goes with no more "
+        "similarity.",
+    )
+    min_back_chrf: float | None = _threshold(
+        18.0, 0, 100, "Three in four pairs of captions that have nothing to do with each other have less."
+    )
+    full_back_chrf: float | None = _threshold(
+        45.0, 0, 100, "Five in six pairs of captions in other words of the same picture have less."
+    )
+
+    def __post_init__(self) -> None:
+        for name, row in THRESHOLDS.items():
+            value = getattr(self, name)
+            if value is not None and not row.low <= value <= row.high:
+                raise ThresholdError(f"{name}: {value!r} is not between {row.low:g} and {row.high:g}")
+        for lower, upper in _ORDERED:
+            low, high = getattr(self, lower), getattr(self, upper)
+            if low is not None and high is not None and not low < high:
+                raise ThresholdError(f"{lower} ({low:g}) must be below {upper} ({high:g}): set both")
+
+    @classmethod
+    def for_language(cls, code: str) -> Self:
+        """Return the defaults for a BCP-47 ``code``: those of its primary subtag, where it has its own."""
+        return cls(**_LANGUAGES.get(code.split("-")[0].lower(), {}))
+
+    def replaced(self, values: Mapping[str, float | None]) -> Self:
+        """Return these thresholds with ``values`` (name → new value, or None for off) in their place.
+
+        Raises `UnknownThresholdError` for a name that is none, `ThresholdError` for a value that cannot be.
+        """
+        for name in values:
+            if name not in THRESHOLDS:
+                raise UnknownThresholdError(name)
+        return replace(self, **dict(values))
+
+
+THRESHOLDS: Final[Mapping[str, Threshold]] = MappingProxyType(
+    {threshold.name: threshold.metadata["row"] for threshold in fields(Thresholds)}
+)
+"""Name → default, range and reason: the table that the documentation shows."""
+
+_ORDERED: Final = (
+    ("min_lid_prob", "full_lid_prob"),
+    ("min_length_ratio", "max_length_ratio"),
+    ("min_similarity", "full_similarity"),
+    ("min_logprob", "full_logprob"),
+    ("min_back_chrf", "full_back_chrf"),
+)
+
+_MEASURED_LENGTH: Final = MappingProxyType({"min_length_ratio": 0.6, "max_length_ratio": 1.7})
+"""99.9 % of human captions are within, in languages whose expected length was measured on captions."""
+
+_LANGUAGES: Final[Mapping[str, Mapping[str, float | None]]] = MappingProxyType(
+    dict.fromkeys(("cs", "de", "fr", "zh"), _MEASURED_LENGTH)
+)
+"""Where a language has other defaults than the table's."""

@@ -1,0 +1,1 @@
+"""Beam pipelines, input sources, audit and the command line: the only room that knows Beam."""

@@ -1,0 +1,192 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.config import Config
+    from pipelines.stages import Outcome
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done; the run failed; the command or configuration is wrong; stopped by Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command in ``arguments`` (by default the process's own) and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    cut_at = given.index("--") if "--" in given else len(given)
+    options = _parser().parse_args(given[:cut_at])
+    options.beam = tuple(given[cut_at + 1 :])
+    logging.basicConfig(level=logging.INFO if options.debug else logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        code: int = options.command(options)
+        return code
+    except KeyboardInterrupt:
+        return _interrupted(options)
+    except Exception as error:
+        if options.debug:
+            raise
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    from pipelines.config import ConfigError
+    from pipelines.runner import RunFailed, explain
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            print(f"captionloom: {problem}", file=sys.stderr)
+        return WRONG
+    message = str(error) if isinstance(error, RunFailed | OSError) else explain(f"{type(error).__name__}: {error}")
+    print(f"captionloom: {message}", file=sys.stderr)
+    if _is_full_disk(message):
+        print("captionloom: make room and run the same command again: what is finished is kept", file=sys.stderr)
+    elif not isinstance(error, RunFailed | OSError):
+        print("captionloom: --debug shows where", file=sys.stderr)
+    return FAILED
+
+
+def _is_full_disk(message: str) -> bool:
+    return "No space left on device" in message or "Disk quota exceeded" in message
+
+
+def _interrupted(options: argparse.Namespace) -> int:
+    """Say how to go on and end at once: every finished part is whole, and nothing else counts."""
+    print("\ncaptionloom: stopped; run the same command again to continue where it was", file=sys.stderr, flush=True)
+    if options.running:
+        # Threads of the runner may still be in a batch of the engine: nothing of theirs is needed any more.
+        os._exit(INTERRUPTED)
+    return INTERRUPTED
+
+
+def _build(options: argparse.Namespace) -> int:
+    from pipelines.stages import STAGES
+
+    return _run(options, STAGES)
+
+
+def _stage(options: argparse.Namespace) -> int:
+    return _run(options, (options.name,))
+
+
+def _run(options: argparse.Namespace, stages: Sequence[str]) -> int:
+    from pipelines.config import ConfigError
+    from pipelines.load import load_config
+
+    config, problems = load_config(options.config, overrides=options.set)
+    out = options.out or (config.out if config else None)
+    if out is None:
+        problems.append("no output directory: give --out DIR, or out: in the configuration")
+    if config is None or out is None:
+        raise ConfigError(problems)
+    _print_outcome(_start(options, config, out, stages, problems))
+    return DONE
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from pipelines.demo import demo_config
+    from pipelines.stages import STAGES
+
+    outcome = _start(options, demo_config(), options.out or "demo-run", STAGES, [])
+    _print_outcome(outcome)
+    return DONE
+
+
+def _start(
+    options: argparse.Namespace, config: "Config", out: str, stages: Sequence[str], problems: list[str]
+) -> "Outcome":
+    """Check everything, then run; raises `ConfigError` with all problems at once."""
+    from pipelines import files
+    from pipelines.config import ConfigError
+    from pipelines.progress import Reporter
+    from pipelines.run import Run
+    from pipelines.runner import Launcher
+    from pipelines.stages import Stages, check
+
+    run = Run(os.path.abspath(out) if files.is_local(out) else out)  # noqa: PTH100
+    plan, found = check(config)
+    if plan is None or problems or found:
+        raise ConfigError([*problems, *found])
+    stages_of_run = Stages(run, config, plan, Launcher(config.runner, options.beam), Reporter(quiet=options.quiet))
+    options.running = True
+    return stages_of_run(stages, overwrite=options.overwrite)
+
+
+def _print_outcome(outcome: "Outcome") -> None:
+    from pipelines.summary_text import outcome_lines
+
+    for line in outcome_lines(outcome):
+        print(line)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pipelines.run import Run
+    from pipelines.verify import verify
+
+    problems, counts = verify(Run(options.run))
+    for problem in problems:
+        print(f"captionloom: {problem}", file=sys.stderr)
+    if problems:
+        print(f"captionloom: {options.run}: {len(problems):,} broken promises", file=sys.stderr)
+        return FAILED
+    print(f"{options.run}: {counts}: every promise holds")
+    return DONE
+
+
+def _show(options: argparse.Namespace) -> int:
+    from pipelines.run import Run
+    from pipelines.show import show
+
+    for line in show(Run(options.run), key=options.key, items=options.items):
+        print(line)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="captionloom",
+        description="English image and video captions in, audited multilingual WebDataset shards out.",
+        epilog="Options after -- go to Apache Beam, such as -- --runner=DataflowRunner --region=...",
+    )
+    parser.set_defaults(running=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, help_line: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_line, description=help_line)
+        added.add_argument("--debug", action="store_true", help="show tracebacks and the runner's own log")
+        added.set_defaults(command=function, name=name)
+        return added
+
+    def runs(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--out", metavar="DIR", help="the run directory")
+        added.add_argument("--overwrite", action="store_true", help="replace the shards of another configuration")
+        added.add_argument("--quiet", action="store_true", help="no progress")
+
+    runs(command("demo", _demo, "run the embedded default: bundled model, photographs and captions; no network"))
+    for name, function, help_line in (
+        ("build", _build, "score, cut and audit"),
+        ("score", _stage, "translate and measure into the ledger"),
+        ("cut", _stage, "judge, filter and write shards; loads no model"),
+        ("audit", _stage, "write the audit and the report again"),
+    ):
+        added = command(name, function, help_line)
+        added.add_argument("config", metavar="CONFIG.yaml")
+        runs(added)
+        added.add_argument(
+            "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
+        )
+    added = command("verify", _verify, "re-read a run and check every promise")
+    added.add_argument("run", metavar="RUN")
+    added = command("show", _show, "what happened to one item, or to a sample of items")
+    added.add_argument("run", metavar="RUN")
+    added.add_argument("key", metavar="KEY", nargs="?")
+    added.add_argument("--items", type=int, default=3, help="how many items to show without a KEY (default 3)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The configuration: every setting with its default and range, and one message with all that is wrong."""
+
+import difflib
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from filters.verdict import RULES, Thresholds
+
+Format = Literal["jsonl", "csv", "tsv", "flickr", "coco", "karpathy", "parquet", "webdataset"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+class ConfigError(ValueError):
+    """The configuration or the command is wrong: said before any model loads, exit code 2."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class InputConfig(_Section):
+    """Where the captions and their media are."""
+
+    format: Format
+    path: str | list[str] = Field(min_length=1)
+    """Files or globs, on any Beam filesystem; relative ones start at the configuration file's folder."""
+    fields: dict[str, str] = {}
+    """Our name → the input's, for ``key``, ``caption``, ``captions``, ``split``, ``n``; others pass to ``media``."""
+    media: str | None = None
+    """A template over the record's fields, such as ``photos/{key}.jpg`` or ``{image}``; none: text only."""
+    media_root: str | None = None
+    """No media file outside this folder is read; by default the template's fixed leading folder."""
+    split: str = "train"
+    """The split of records that name none."""
+    max_tokens: int = Field(default=100, ge=1, le=1000)
+    """Longer captions are rejected; a token is a run of up to 16 letters or digits, or one other sign."""
+    max_rejected: float = Field(default=0.05, ge=0, le=1)
+    """The run fails when a larger share of the captions is rejected."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The patterns as a list."""
+        return [self.path] if isinstance(self.path, str) else list(self.path)
+
+
+class TranslateConfig(_Section):
+    """The model and how it decodes; names and meanings are CTranslate2's."""
+
+    model: str | dict[str, str] = "mini"
+    """``mini`` or a local CTranslate2 directory; ``{lang}`` in it is replaced; or a map language → model."""
+    back_translation: bool = False
+    back_model: str | dict[str, str] | None = None
+    """The model from the target languages to English; by default ``model``, where it has that direction."""
+    beam_size: int = Field(default=4, ge=1, le=64)
+    length_penalty: float = Field(default=1.0, ge=0, le=5)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=5)
+    no_repeat_ngram_size: int = Field(default=0, ge=0, le=20)
+    max_decoding_length: int = Field(default=200, ge=8, le=1024)
+    """Target tokens at most."""
+    max_batch_tokens: int = Field(default=2048, ge=64, le=1_000_000)
+    """Padded source tokens in one batch of the engine."""
+    unit_size: int = Field(default=2048, ge=16, le=100_000)
+    """Texts that are translated together, checkpointed together, and lost together at worst."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "auto"
+    inter_threads: int = Field(default=0, ge=0, le=1024)
+    """Batches decoded at once on the CPU; 0: one for each core."""
+    intra_threads: int = Field(default=0, ge=0, le=1024)
+    """Threads for each batch; 0: one."""
+
+
+class ScoreConfig(_Section):
+    """The costly scores."""
+
+    teacher: Literal["muse", "none"] = "muse"
+    """The sentence encoder for the similarity; ``none``: no similarity."""
+
+
+class LanguageOverride(_Section):
+    """What is judged otherwise in one language."""
+
+    thresholds: dict[str, float | None] = {}
+    """Replaces single thresholds; null switches the rule's bound off."""
+
+
+class JudgeConfig(_Section):
+    """Which rules drop a pair, and at which thresholds (see ``filters/verdict.py``)."""
+
+    rules: Literal["default"] | list[str] = "default"
+    thresholds: dict[str, float | None] = {}
+    """For every language; null switches the bound off."""
+    languages: dict[str, LanguageOverride] = {}
+    """For one language, over ``thresholds``."""
+
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, rules: Any) -> Any:
+        for rule in [] if rules == "default" else rules:
+            if rule not in RULES:
+                raise ValueError(f"unknown rule {rule!r}{nearest(rule, list(RULES))}; known: {', '.join(RULES)}")
+        return rules
+
+    def thresholds_for(self, language: str) -> Thresholds:
+        """Return the thresholds in force for ``language``."""
+        override = self.languages.get(language)
+        return Thresholds.for_language(language).replaced(
+            self.thresholds | (override.thresholds if override else {})
+        )
+
+    @property
+    def active_rules(self) -> tuple[str, ...]:
+        """The names of the rules that judge, in the order of their table."""
+        return tuple(RULES) if self.rules == "default" else tuple(rule for rule in RULES if rule in self.rules)
+
+
+class ShardsConfig(_Section):
+    """How samples are packed."""
+
+    samples_per_shard: int = Field(default=1000, ge=1, le=1_000_000)
+    """On average: a key's shard is a hash of the key."""
+
+
+class RunnerConfig(_Section):
+    """The local runner; other runners take their own options after ``--``."""
+
+    workers: int = Field(default=0, ge=0, le=1024)
+    """Parallel workers; 0: one for each core."""
+    mode: Literal["multi_threading", "multi_processing"] = "multi_threading"
+
+
+class Config(_Section):
+    """One run."""
+
+    input: InputConfig
+    languages: Annotated[list[str], Field(min_length=1)]
+    source_language: str = "en"
+    out: str | None = None
+    """The run directory; ``--out`` says it too."""
+    ledger: str | None = None
+    """By default ``ledger/`` in the run directory; may be shared by many runs."""
+    translate: TranslateConfig = TranslateConfig()
+    score: ScoreConfig = ScoreConfig()
+    judge: JudgeConfig = JudgeConfig()
+    shards: ShardsConfig = ShardsConfig()
+    runner: RunnerConfig = RunnerConfig()
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the known word nearest to ``word``, or nothing."""
+    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

@@ -1,0 +1,265 @@
+"""Cut: captions and ledger to judged pairs, rejects and shards; no model is loaded.
+
+The same inputs give byte-identical shards whatever the runner, the workers or the order of the input. A shard that
+an interrupted cut finished is kept if everything that went into it is the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines import files, tables
+from pipelines.config import Config
+from pipelines.ingest import Ingested, key_hashes
+from pipelines.judging import Judge
+from pipelines.ledger import Ledger
+from pipelines.pack import PackShard
+from pipelines.plan import Plan
+from pipelines.run import Run
+from pipelines.runner import Collect, Launcher, RunFailed, collected
+from shards.keys import shard_name
+from shards.manifest import Manifest, Shard
+
+_BUCKET_TEXTS: Final = 50_000
+"""Texts that are judged together."""
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """Where a key goes: split → its number of shards; and the split of keys that stand in several."""
+
+    shards: dict[str, int]
+    split_of: dict[str, str]
+
+    def number(self, captions: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the shard number of each caption, int64 [rows]; numbers run through the splits in their order."""
+        hashes = key_hashes(captions["key"])
+        splits = captions["split"].to_numpy(zero_copy_only=False).astype(object)
+        for i in np.flatnonzero(np.isin(hashes, self._moved)) if self.split_of else ():
+            splits[i] = self.split_of[f"{hashes[i]:016x}"]
+        numbers = np.zeros(len(hashes), dtype=np.int64)
+        for split, first in self._first.items():
+            rows = splits == split
+            numbers[rows] = first + (hashes[rows] % np.uint64(self.shards[split])).astype(np.int64)
+        return numbers
+
+    @property
+    def _moved(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        return np.array([int(value, 16) for value in self.split_of], dtype=np.uint64)
+
+    @property
+    def _first(self) -> dict[str, int]:
+        found, first = {}, 0
+        for split, count in self.shards.items():
+            found[split] = first
+            first += count
+        return found
+
+    def place(self, number: int) -> tuple[str, str]:
+        """Return (split, name) of a shard number."""
+        for split, first in self._first.items():
+            if number < first + self.shards[split]:
+                return split, shard_name(split, number - first)
+        raise IndexError(number)
+
+
+def plan_shards(ingested: Ingested, *, samples_per_shard: int) -> ShardPlan:
+    """Return how many shards each split gets: its keys over ``samples_per_shard``, rounded up."""
+    counts = {split: max(1, -(-keys // samples_per_shard)) for split, keys in ingested.keys.items()}
+    return ShardPlan(shards=counts, split_of=ingested.split_of)
+
+
+def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher, ingested: Ingested) -> Manifest:
+    """Make pairs, rejects and shards of what ingest and score left; the manifest is the last thing written.
+
+    Raises `RunFailed` where the ledger lacks pairs (score has not finished) or too many captions are rejected.
+    """
+    shard_plan = plan_shards(ingested, samples_per_shard=config.shards.samples_per_shard)
+    buckets = max(1, -(-ingested.texts // _BUCKET_TEXTS))
+    records = files.join(run.work, "shards.json")
+    # From here on the old shards are no longer what the directory says they are.
+    files.remove([run.manifest])
+
+    def build(pipeline: beam.Pipeline) -> None:
+        captions = (
+            pipeline
+            | "Caption parts" >> beam.Create([part.path for part in files.listing(run.captions)])
+            | "Spread caption parts" >> beam.Reshuffle()
+            | "Place captions" >> beam.ParDo(PlaceCaptions(shard_plan, buckets)).with_outputs("texts", main="captions")
+        )
+        ledger_rows = (
+            pipeline
+            | "Ledger parts" >> beam.Create(list(_ledger_parts(plan, ledger)))
+            | "Spread ledger parts" >> beam.Reshuffle()
+            | "Read pairs" >> beam.ParDo(ReadPairs(plan, ledger, buckets))  # (bucket, (language, part, IPC))
+        )
+        pairs = (
+            {"texts": captions.texts, "pairs": ledger_rows}
+            | "Texts and ledger" >> beam.CoGroupByKey()
+            | "Judge" >> beam.ParDo(JudgeBucket(plan, config))  # (shard, IPC of judged pairs)
+        )
+        _ = (
+            {"captions": captions.captions, "pairs": pairs}
+            | "Captions and pairs" >> beam.CoGroupByKey()
+            | "Pack" >> beam.ParDo(
+                PackShard(
+                    run,
+                    shard_plan,
+                    languages=[language.language.code for language in plan.languages],
+                    source_language=plan.source.code,
+                )
+            )
+            | "Collect" >> Collect(records)
+        )
+
+    launcher.run(build)
+    return _commit(run, config, plan, ingested, collected(records))
+
+
+def _ledger_parts(plan: Plan, ledger: Ledger) -> Iterator[tuple[str, str]]:
+    for language in plan.languages:
+        for part in ledger.parts("translations", language.fingerprints.translations):
+            yield language.language.code, PurePosixPath(part.path).name
+
+
+class PlaceCaptions(beam.DoFn):
+    """Path of a caption part → (shard, IPC of captions); ``texts``: (bucket, IPC of text_id, shard)."""
+
+    def __init__(self, shard_plan: ShardPlan, buckets: int) -> None:
+        self.shard_plan = shard_plan
+        self.buckets = buckets
+
+    def process(self, path: str) -> Iterator[Any]:
+        """Place the captions of one part."""
+        captions = files.read_parquet(path)
+        numbers = self.shard_plan.number(captions)
+        for number, rows in tables.partition(captions, numbers):
+            yield number, files.ipc_bytes(rows)
+        texts = captions.select(["text_id"]).append_column("shard", pa.array(numbers, pa.int32()))
+        texts = texts.group_by(["text_id", "shard"], use_threads=False).aggregate([])
+        for bucket, rows in tables.partition(texts, tables.id_hashes(texts["text_id"]) % self.buckets):
+            yield beam.pvalue.TaggedOutput("texts", (bucket, files.ipc_bytes(rows)))
+
+
+class ReadPairs(beam.DoFn):
+    """(language, part) → (bucket, (language, part, IPC of the pairs with every stored score))."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, buckets: int) -> None:
+        self.plan = {plan.language.code: plan for plan in plan.languages}
+        self.ledger = ledger
+        self.buckets = buckets
+
+    def process(self, element: tuple[str, str]) -> Iterator[tuple[int, tuple[str, str, bytes]]]:
+        """Read one part and the parts of the same name that belong to it; one that is not measured is no pair yet."""
+        code, name = element
+        prints = self.plan[code].fingerprints
+        scores = self.ledger.part("scores", prints.scores, name)
+        backs = self.ledger.part("backs", prints.backs, name) if prints.backs else None
+        if not files.exists(scores) or (backs and not files.exists(backs)):
+            return
+        pairs = files.read_parquet(self.ledger.part("translations", prints.translations, name))
+        for path in filter(None, (backs, scores)):
+            belonging = files.read_parquet(path)
+            if not belonging["text_id"].equals(pairs["text_id"]):
+                raise RunFailed(f"{path} does not hold the rows of its translations part; delete it and score again")
+            for column in belonging.drop_columns("text_id").column_names:
+                pairs = pairs.append_column(column, belonging[column])
+        for bucket, rows in tables.partition(pairs, tables.id_hashes(pairs["text_id"]) % self.buckets):
+            yield bucket, (code, name, files.ipc_bytes(rows))
+
+
+class JudgeBucket(beam.DoFn):
+    """(bucket, texts and ledger rows) → (shard, IPC of the judged pairs of its texts); each pair is judged once."""
+
+    def __init__(self, plan: Plan, config: Config) -> None:
+        self.plan = plan
+        self.judges = {
+            language.language.code: Judge(
+                language.language,
+                rules=config.judge.active_rules,
+                thresholds=config.judge.thresholds_for(language.language.code),
+            )
+            for language in plan.languages
+        }
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+        """Judge one bucket."""
+        _, grouped = element
+        contents = [files.ipc_table(content) for content in grouped["texts"]]
+        if not contents:
+            return
+        texts = pa.concat_tables(contents).group_by(["text_id", "shard"], use_threads=False).aggregate([])
+        distinct = texts["text_id"].combine_chunks().unique()
+        # Where two parts hold one text, as after two runs at once on one ledger, the first by name counts.
+        rows = sorted(grouped["pairs"], key=lambda row: row[:2])
+        for code, judge in self.judges.items():
+            found = [files.ipc_table(content) for language, _, content in rows if language == code]
+            pairs = pa.concat_tables(found) if found else None
+            if pairs is not None:
+                pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
+            if pairs is None or pairs.num_rows < len(distinct):
+                missing = len(distinct) - (pairs.num_rows if pairs is not None else 0)
+                raise RunFailed(
+                    f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
+                    "end first"
+                )
+            judged = judge(pairs)
+            at = pc.index_in(texts["text_id"].combine_chunks(), value_set=judged["text_id"].combine_chunks())
+            spread = judged.take(at)
+            for shard, part in tables.partition(spread, texts["shard"].to_numpy()):
+                yield shard, files.ipc_bytes(part)
+
+
+def _commit(
+    run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]
+) -> Manifest:
+    rejects = Counter(ingested.rejects)
+    for record in records:
+        rejects.update(record["rejects"])
+    check_rejected(rejects, read=ingested.read, limit=config.input.max_rejected)
+    shards = tuple(sorted(Shard(**record["shard"]) for record in records if record["shard"]))
+    manifest = Manifest(
+        shards=shards,
+        captions_read=ingested.read,
+        captions_rejected=rejects.total(),
+        pairs_made=sum(record["pairs"] for record in records),
+        pairs_kept=sum(record["kept"] for record in records),
+        pairs_dropped=sum(record["pairs"] - record["kept"] for record in records),
+        languages={language.language.code: asdict(language.fingerprints) for language in plan.languages},
+    )
+    problems = manifest.problems()
+    if problems:
+        raise RunFailed("the sums do not come out, which is a defect of captionloom: " + "; ".join(problems))
+    _remove_stale(run, {record["name"] for record in records})
+    files.write_bytes(run.manifest, manifest.to_json())
+    return manifest
+
+
+def check_rejected(rejects: Counter[str], *, read: int, limit: float) -> None:
+    """Raise `RunFailed`, naming the reasons that dominate, where more than the share ``limit`` is rejected."""
+    rejected = rejects.total()
+    if rejected > limit * read:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.most_common(3))
+        raise RunFailed(
+            f"{rejected:,} of {read:,} captions were rejected ({rejected / read:.1%}; input.max_rejected is "
+            f"{limit:.1%}), most for: {reasons}. The rejects folder has each with its origin"
+        )
+
+
+def _remove_stale(run: Run, names: set[str]) -> None:
+    """Delete what an earlier cut with other shards left behind."""
+    for folder, suffix in ((run.shards, ".tar"), (run.pairs, ".parquet"), (run.rejects, ".parquet")):
+        stale = [
+            file.path
+            for file in files.listing(folder, suffix=suffix)
+            if PurePosixPath(file.path).stem not in names
+            and not (folder == run.rejects and PurePosixPath(file.path).name.startswith("input-"))
+        ]
+        files.remove(stale)

@@ -1,0 +1,14 @@
+"""The embedded demo: twenty photographs with five captions each, run through the bundled model."""
+
+from pathlib import Path
+
+from pipelines.config import Config, InputConfig
+
+
+def demo_config() -> Config:
+    """Return the configuration of the demo: bundled photographs and captions into every language of ``mini``."""
+    here = Path(__file__).parent
+    source = InputConfig(
+        format="jsonl", path=[str(here / "captions.jsonl")], media=f"{here}/{{image}}", media_root=str(here)
+    )
+    return Config(input=source, languages=["de", "fr", "cs"])

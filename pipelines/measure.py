@@ -1,0 +1,125 @@
+"""One unit's work: translate it, translate it back, measure it; each result a whole part in the ledger."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.language import LanguageIdentifier
+from filters.roundtrip import chrf
+from filters.similarity import Teacher, cosine, load_teacher
+from pipelines import files
+from pipelines.ledger import BACKS, SCORES, TRANSLATIONS, Ledger
+from pipelines.plan import LanguagePlan, Plan
+from translate.engine import Engine
+from translate.models import Model
+
+
+class Models:
+    """The models of one process: each is loaded when first asked for, and once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._engines: dict[str, Engine] = {}
+        self._identifier: LanguageIdentifier | None = None
+        self._teacher: Teacher | None = None
+
+    def engine(self, model: Model) -> Engine:
+        """Return the engine of ``model``; languages that share a model share it."""
+        with self._lock:
+            if model.digest not in self._engines:
+                self._engines[model.digest] = Engine(
+                    model, decoding=self._plan.decoding, device=self._plan.device
+                )
+            return self._engines[model.digest]
+
+    def identifier(self) -> LanguageIdentifier:
+        """Return the language identifier."""
+        with self._lock:
+            self._identifier = self._identifier or LanguageIdentifier()
+            return self._identifier
+
+    def teacher(self) -> Teacher:
+        """Return the sentence encoder."""
+        with self._lock:
+            self._teacher = self._teacher or load_teacher(self._plan.teacher)
+            return self._teacher
+
+
+class Worker:
+    """Does units of work for one plan, with one process's models."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, models: Models) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._models = models
+        self._sources: tuple[Sequence[str], npt.NDArray[np.float32]] | None = None
+
+    def translate(self, plan: LanguagePlan, name: str, texts: pa.Table) -> pa.Table:
+        """Translate ``texts`` (text_id, text), write them as the translations part ``name`` and return it."""
+        found = self._models.engine(plan.model).translate(texts["text"].to_pylist(), plan.language)
+        translations = pa.table(
+            [
+                texts["text_id"],
+                texts["text"],
+                pa.array(found.targets, pa.string()),
+                pa.array(found.logprobs, pa.float32()),
+                pa.array(found.tokens, pa.int32()),
+            ],
+            schema=TRANSLATIONS,
+        )
+        files.write_parquet(
+            self._ledger.part("translations", plan.fingerprints.translations, name), translations
+        )
+        return translations
+
+    def complete(self, plan: LanguagePlan, name: str, translations: pa.Table) -> None:
+        """Write the back and scores parts that belong to the translations part ``name``, where they are missing."""
+        prints = plan.fingerprints
+        backs: pa.Table | None = None
+        if prints.backs and plan.back_model:
+            path = self._ledger.part("backs", prints.backs, name)
+            if files.exists(path):
+                backs = files.read_parquet(path)
+            else:
+                backs = self._translate_back(plan.back_model, translations)
+                files.write_parquet(path, backs)
+        path = self._ledger.part("scores", prints.scores, name)
+        if not files.exists(path):
+            files.write_parquet(path, self._measure(plan, translations, backs))
+
+    def _translate_back(self, model: Model, translations: pa.Table) -> pa.Table:
+        targets = translations["target"].to_pylist()
+        present = [i for i, target in enumerate(targets) if target]
+        found = self._models.engine(model).translate([targets[i] for i in present], self._plan.source)
+        backs: list[str | None] = [None] * len(targets)
+        logprobs: list[float | None] = [None] * len(targets)
+        for i, back, logprob in zip(present, found.targets, found.logprobs, strict=True):
+            backs[i], logprobs[i] = back, logprob
+        columns = [translations["text_id"], pa.array(backs, pa.string()), pa.array(logprobs, pa.float32())]
+        return pa.table(columns, schema=BACKS)
+
+    def _measure(self, plan: LanguagePlan, translations: pa.Table, backs: pa.Table | None) -> pa.Table:
+        source = translations["source"].combine_chunks()
+        target = translations["target"].combine_chunks()
+        rows = translations.num_rows
+        label, prob = self._models.identifier().identify(
+            target, expected=plan.language.lid_label, plausible=self._plan.plausible
+        )
+        similarity = self._similarity(source, target) if plan.teacher_knows else pa.nulls(rows, pa.float32())
+        back_chrf = chrf(source, backs["back"].combine_chunks()) if backs else pa.nulls(rows, pa.float32())
+        return pa.table([translations["text_id"], label, prob, similarity, back_chrf], schema=SCORES)
+
+    def _similarity(self, source: pa.StringArray, target: pa.StringArray) -> pa.Array:
+        """Return the teacher's cosine for each row, null where there is no translation."""
+        teacher = self._models.teacher()
+        texts = source.to_pylist()
+        # A unit comes once for each language, one after the other: its sources are embedded once.
+        if self._sources is None or self._sources[0] != texts:
+            self._sources = (texts, teacher.embed(texts))
+        similarity = cosine(self._sources[1], teacher.embed(target.fill_null("").to_pylist()))
+        return pc.if_else(pc.equal(pc.utf8_length(target.fill_null("")), 0), pa.scalar(None, pa.float32()), similarity)

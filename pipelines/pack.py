@@ -1,0 +1,207 @@
+"""Packing: the captions and judged pairs of one shard become a tar, its pairs and its rejects."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, Final, Protocol
+
+import apache_beam as beam
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines import files
+from pipelines.judging import JUDGED, PAIR_SCORES, PAIRS
+from pipelines.media import MediaError, MediaReader
+from pipelines.resolve import CaptionRow, Reject, caption_rows, reject_table, resolve
+from pipelines.run import Run
+from shards.manifest import Shard
+from shards.sample import Caption, Sample, Translation
+from shards.writer import ShardWriter
+
+_VERSION: Final = 1
+"""Raised when the same rows would be packed otherwise: finished shards of older versions are then made again."""
+
+
+class Places(Protocol):
+    """Says where a shard number belongs."""
+
+    def place(self, number: int) -> tuple[str, str]:
+        """Return (split, shard name)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShardPaths:
+    """The files of one shard."""
+
+    tar: str
+    pairs: str
+    rejects: str
+    record: str
+    """What went in and what came out; written last: while it is not there, the shard is not done."""
+
+
+def shard_paths(run: Run, name: str) -> ShardPaths:
+    """Return the files of the shard ``name``."""
+    return ShardPaths(
+        tar=files.join(run.shards, f"{name}.tar"),
+        pairs=files.join(run.pairs, f"{name}.parquet"),
+        rejects=files.join(run.rejects, f"{name}.parquet"),
+        record=files.join(run.work, "cut", f"{name}.json"),
+    )
+
+
+class PackShard(beam.DoFn):
+    """(shard number, its captions and judged pairs) → the shard's files; a record of them for the manifest."""
+
+    def __init__(self, run: Run, places: Places, *, languages: Sequence[str], source_language: str) -> None:
+        self.run = run
+        self.places = places
+        self.languages = tuple(languages)
+        self.source_language = source_language
+
+    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[dict[str, Any]]:
+        """Pack one shard, unless an interrupted cut packed just this."""
+        number, grouped = element
+        split, name = self.places.place(number)
+        paths = shard_paths(self.run, name)
+        captions = caption_rows(pa.concat_tables([files.ipc_table(content) for content in grouped["captions"]]))
+        pairs = pa.concat_tables([files.ipc_table(content) for content in grouped["pairs"]])
+        pairs = pairs.sort_by([("language", "ascending"), ("text_id", "ascending")]).combine_chunks()
+        inputs = _inputs(captions, pairs, languages=self.languages, source_language=self.source_language)
+        record = _finished(paths, inputs)
+        if record is None:
+            record = self._pack(paths, split, name, captions, pairs)
+            files.write_bytes(paths.record, orjson.dumps({"inputs": inputs, "record": record}))
+        yield record
+
+    def _pack(
+        self, paths: ShardPaths, split: str, name: str, captions: Sequence[CaptionRow], judged: pa.Table
+    ) -> dict[str, Any]:
+        files.remove([paths.record])
+        usable, rejects = resolve(captions, split=split)
+        pairs = spread(usable, judged, languages=self.languages)
+        kept = kept_translations(pairs, captions=len(usable), languages=self.languages)
+        reader = MediaReader()
+        packed = np.ones(len(usable), dtype=bool)
+        with files.written_whole(paths.tar) as sink:
+            with ShardWriter(sink) as shard:
+                for key, group in groupby(range(len(usable)), key=lambda i: usable[i].key):
+                    rows = list(group)
+                    media = usable[rows[0]].media
+                    try:
+                        content = reader.read(media) if media else None
+                    except MediaError as error:
+                        packed[rows] = False
+                        rejects += [Reject(usable[i], error.reason, error.detail) for i in rows]
+                        continue
+                    shard.write(
+                        Sample(
+                            key=key,
+                            split=split,
+                            captions=tuple(Caption(usable[i].n or 0, usable[i].text, kept[i]) for i in rows),
+                            source_language=self.source_language,
+                            media=content,
+                            ext=media.ext if media else "",
+                        )
+                    )
+            reader.close()
+            pairs = pairs.filter(pa.array(np.repeat(packed, len(self.languages))))
+            _write_or_remove(paths.pairs, pairs)
+            _write_or_remove(paths.rejects, reject_table(rejects))
+        if not shard.samples:
+            files.remove([paths.tar])
+        keeps = pc.sum(pairs["keep"]).as_py() or 0
+        return {
+            "name": name,
+            "pairs": pairs.num_rows,
+            "kept": keeps,
+            "rejects": dict(Counter(reject.reason for reject in rejects)),
+            "shard": asdict(
+                Shard(
+                    name=f"{name}.tar",
+                    split=split,
+                    samples=shard.samples,
+                    captions=int(packed.sum()),
+                    pairs=keeps,
+                    bytes=shard.size,
+                    sha256=shard.sha256,
+                )
+            )
+            if shard.samples
+            else None,
+        }
+
+
+def spread(captions: Sequence[CaptionRow], judged: pa.Table, *, languages: Sequence[str]) -> pa.Table:
+    """Return a table of `PAIRS`: for each caption in its order one row a language, in the order of ``languages``."""
+    text_ids = pa.array([row.text_id for row in captions], pa.binary(16))
+    head = {
+        "key": pa.array([row.key for row in captions], pa.string()),
+        "n": pa.array([row.n for row in captions], pa.int32()),
+        "split": pa.array([row.split for row in captions], pa.string()),
+        "source": pa.array([row.text for row in captions], pa.string()),
+    }
+    tables = []
+    for language in languages:
+        rows = judged.filter(pc.equal(judged["language"], language)).combine_chunks()
+        at = pc.index_in(text_ids, value_set=rows["text_id"].combine_chunks())
+        found = rows.take(at)
+        columns = {name: found[name] for name in JUDGED.names} | head
+        tables.append(pa.table([columns[field.name] for field in PAIRS], schema=PAIRS))
+    each = np.arange(len(captions))
+    order = (np.arange(len(languages))[None, :] * len(captions) + each[:, None]).ravel()
+    return pa.concat_tables(tables).take(pa.array(order)).combine_chunks()
+
+
+def kept_translations(
+    pairs: pa.Table, *, captions: int, languages: Sequence[str]
+) -> list[dict[str, Translation]]:
+    """Return for each caption its kept translations by language, of ``pairs`` in the order that `spread` gives."""
+    kept: list[dict[str, Translation]] = [{} for _ in range(captions)]
+    rows = np.flatnonzero(pairs["keep"].to_numpy())
+    chosen = pairs.take(pa.array(rows))
+    scores = [chosen[name].to_pylist() for name in PAIR_SCORES]
+    texts, weights, backs = (chosen[name].to_pylist() for name in ("target", "weight", "back"))
+    for row, text, weight, back, *values in zip(rows.tolist(), texts, weights, backs, *scores, strict=True):
+        caption, language = divmod(row, len(languages))
+        named = zip(PAIR_SCORES, values, strict=True)
+        kept[caption][languages[language]] = Translation(
+            text, weight, back, {name: value for name, value in named if value is not None}
+        )
+    return kept
+
+
+def _write_or_remove(path: str, table: pa.Table) -> None:
+    if table.num_rows:
+        files.write_parquet(path, table)
+    else:
+        files.remove([path])
+
+
+def _inputs(captions: Sequence[CaptionRow], pairs: pa.Table, **settings: object) -> str:
+    """Return a digest of all that a shard's bytes depend on; of local media their size and time of change."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(orjson.dumps([_VERSION, settings]))
+    stated = {row.media: row.media.state() for row in captions if row.media}
+    for row in captions:
+        digest.update(repr((row, stated.get(row.media) if row.media else None)).encode())
+    digest.update(files.ipc_bytes(pairs))
+    return digest.hexdigest()
+
+
+def _finished(paths: ShardPaths, inputs: str) -> dict[str, Any] | None:
+    """Return the record of a shard that was packed of the same ``inputs`` and still lies there whole."""
+    if not files.exists(paths.record):
+        return None
+    held: Mapping[str, Any] = orjson.loads(files.read_bytes(paths.record))
+    record: dict[str, Any] = held["record"]
+    shard = record["shard"]
+    expected = [(paths.tar, bool(shard)), (paths.pairs, record["pairs"] > 0), (paths.rejects, bool(record["rejects"]))]
+    if held["inputs"] != inputs or any(files.exists(path) != there for path, there in expected):
+        return None
+    return record if not shard or files.size(paths.tar) == shard["bytes"] else None

@@ -1,0 +1,166 @@
+"""The plan of a run: for each language the models, the fingerprints, and what is known not to be possible.
+
+Nothing here loads a model: cut needs the fingerprints too.
+"""
+
+import functools
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from filters.language import BUNDLED, plausible_labels
+from filters.similarity import load_teacher
+from pipelines.captions import NORMALISER_VERSION
+from pipelines.config import Config, ConfigError
+from pipelines.ledger import Fingerprints, fingerprint
+from translate.decoding import Decoding, Device
+from translate.languages import Language, parse_language
+from translate.models import Model, ModelError, resolve
+
+SCORES_VERSION = 1
+"""Raised when a stored score is computed otherwise."""
+
+
+@dataclass(frozen=True)
+class LanguagePlan:
+    """What one target language needs."""
+
+    language: Language
+    model: Model
+    back_model: Model | None
+    fingerprints: Fingerprints
+    teacher_knows: bool
+    """Whether the teacher was trained on this language (and on the source); otherwise its similarity is null."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every stage needs to know of a run beside its captions."""
+
+    source: Language
+    languages: tuple[LanguagePlan, ...]
+    decoding: Decoding
+    device: Device
+    teacher: str
+    plausible: tuple[str, ...]
+    """The fastText labels that language identification chooses from."""
+    unit_size: int
+
+    def notes(self) -> list[str]:
+        """Return, as sentences, which scores will be missing."""
+        if self.teacher == "none":
+            return ["no teacher is configured: similarity is not measured"]
+        return [
+            f"{plan.language.name} ({plan.language.code}): the teacher {self.teacher!r} does not know it, "
+            "so its similarity is not measured and no rule fires on it"
+            for plan in self.languages
+            if not plan.teacher_knows
+        ]
+
+
+def make_plan(config: Config) -> Plan:
+    """Resolve the models of ``config``; raises `ConfigError` with every model and language that cannot be done."""
+    source = parse_language(config.source_language)
+    settings = config.translate
+    decoding = Decoding(
+        beam_size=settings.beam_size,
+        length_penalty=settings.length_penalty,
+        repetition_penalty=settings.repetition_penalty,
+        no_repeat_ngram_size=settings.no_repeat_ngram_size,
+        max_decoding_length=settings.max_decoding_length,
+    )
+    plans, problems = [], []
+    for code in config.languages:
+        try:
+            plans.append(_plan_language(config, source, parse_language(code), decoding))
+        except ModelError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return Plan(
+        source=source,
+        languages=tuple(plans),
+        decoding=decoding,
+        device=Device(
+            device=settings.device,
+            compute_type=settings.compute_type,
+            inter_threads=settings.inter_threads,
+            intra_threads=settings.intra_threads,
+            max_batch_tokens=settings.max_batch_tokens,
+        ),
+        teacher=config.score.teacher,
+        plausible=tuple(
+            sorted(plausible_labels([source.lid_label, *(plan.language.lid_label for plan in plans)]))
+        ),
+        unit_size=settings.unit_size,
+    )
+
+
+def _plan_language(config: Config, source: Language, target: Language, decoding: Decoding) -> LanguagePlan:
+    settings = config.translate
+    model = resolve(_model_name(settings.model, target))
+    model.check(source, target)
+    back_model = _back_model(config, source, target) if settings.back_translation else None
+    made_by: dict[str, Any] = {
+        "model": model.digest,
+        "decoding": asdict(decoding),
+        "compute_type": settings.compute_type,
+        "normaliser": NORMALISER_VERSION,
+        "source": source.code,
+    }
+    translations = fingerprint(target.code, made_by)
+    backs = (
+        fingerprint(target.code, {"translations": translations, "model": back_model.digest})
+        if back_model
+        else None
+    )
+    teacher = None if config.score.teacher == "none" else load_teacher(config.score.teacher)
+    knows = teacher is not None and teacher.knows(target.code) and teacher.knows(source.code)
+    scores = fingerprint(
+        target.code,
+        {
+            "translations": translations,
+            "backs": backs,
+            "teacher": teacher.digest if teacher and knows else None,
+            "lid": _lid_digest(),
+            "languages": sorted(config.languages),
+            "version": SCORES_VERSION,
+        },
+    )
+    return LanguagePlan(
+        language=target,
+        model=model,
+        back_model=back_model,
+        fingerprints=Fingerprints(translations=translations, backs=backs, scores=scores),
+        teacher_knows=knows,
+    )
+
+
+def _back_model(config: Config, source: Language, target: Language) -> Model:
+    settings = config.translate
+    name = _model_name(settings.back_model or settings.model, target)
+    model = resolve(name)
+    try:
+        model.check(target, source)
+        if settings.back_model is None and model.source_language is None and not model.target_tokens:
+            raise ModelError(f"model {name!r} does not say that it translates from {target.name}")
+    except ModelError as error:
+        raise ModelError(
+            f"translate.back_translation: no model is configured for {target.name} -> {source.name}: {error}; "
+            "set translate.back_model, or back_translation: false"
+        ) from error
+    return model
+
+
+def _model_name(setting: str | dict[str, str], target: Language) -> str:
+    if isinstance(setting, str):
+        return setting.replace("{lang}", target.code)
+    if target.code not in setting:
+        raise ModelError(f"translate.model: no model for {target.name} ({target.code}) in the map")
+    return setting[target.code]
+
+
+@functools.cache
+def _lid_digest() -> str:
+    with BUNDLED.open("rb") as model:
+        return hashlib.file_digest(model, "blake2b").hexdigest()[:32]

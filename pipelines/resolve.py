@@ -1,0 +1,101 @@
+"""The captions of one shard made unambiguous: one media item and one split a key, one text a caption index."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import pyarrow as pa
+
+from pipelines.captions import REJECTS
+from pipelines.media import Media
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """One caption, as ingest left it; ``n`` is None where the source numbers nothing."""
+
+    key: str
+    n: int | None
+    text_id: bytes
+    text: str
+    media: Media | None
+    split: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One caption that cannot be used, and why."""
+
+    row: CaptionRow
+    reason: str
+    detail: str
+
+
+def caption_rows(captions: pa.Table) -> list[CaptionRow]:
+    """Return the rows of a caption table, by key and then by what does not depend on the input's order."""
+    columns = [captions[name].to_pylist() for name in ("key", "n", "text_id", "text", "media", "split", "origin")]
+    rows = [
+        CaptionRow(key, n, text_id, text, Media(**media) if media else None, split, origin)
+        for key, n, text_id, text, media, split, origin in zip(*columns, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (row.key, row.n is None, row.n or 0, row.text, row.origin))
+
+
+def resolve(rows: Sequence[CaptionRow], *, split: str) -> tuple[list[CaptionRow], list[Reject]]:
+    """Return (usable captions, each with its number; rejects) of ``rows`` in the order of `caption_rows`.
+
+    What is kept does not depend on the order of the input: of several media items the first by address, of several
+    texts with one number the first by text. Captions without a number get those after the highest given one, in the
+    order of their texts.
+    """
+    usable: list[CaptionRow] = []
+    rejects: list[Reject] = []
+    for _, group in groupby(rows, key=lambda row: row.key):
+        for found in _resolve_key(list(group), split):
+            (usable if isinstance(found, CaptionRow) else rejects).append(found)  # type: ignore[arg-type]
+    return usable, rejects
+
+
+def _resolve_key(rows: list[CaptionRow], split: str) -> Iterator[CaptionRow | Reject]:
+    here = [row for row in rows if row.split == split]
+    media = min((row.media for row in here if row.media), key=_address, default=None)
+    next_n = 1 + max((row.n for row in here if row.n is not None), default=-1)
+    numbers: set[int] = set()
+    unnumbered: set[str] = set()
+    for row in rows:
+        if row.split != split:
+            yield Reject(row, "conflicting_split", f"split {row.split!r}, but the key is in {split!r} too")
+        elif row.media != media:
+            yield Reject(row, "conflicting_media", f"{row.media.uri if row.media else 'no media'}, not {_uri(media)}")
+        elif row.n is not None:
+            if row.n in numbers:
+                yield Reject(row, "duplicate_caption", f"caption {row.n} of this key is there already")
+            else:
+                numbers.add(row.n)
+                yield row
+        elif row.text in unnumbered:
+            yield Reject(row, "duplicate_caption", "this key has the same caption already")
+        else:
+            unnumbered.add(row.text)
+            yield replace(row, n=next_n + len(unnumbered) - 1)
+
+
+def _address(media: Media) -> tuple[str, int]:
+    return media.uri, -1 if media.offset is None else media.offset
+
+
+def _uri(media: Media | None) -> str:
+    return media.uri if media else "no media"
+
+
+def reject_table(rejects: Sequence[Reject]) -> pa.Table:
+    """Return ``rejects`` as a table of `REJECTS`."""
+    columns = [
+        [reject.row.origin for reject in rejects],
+        [reject.reason for reject in rejects],
+        [reject.detail for reject in rejects],
+        [reject.row.key for reject in rejects],
+        [reject.row.n for reject in rejects],
+    ]
+    return pa.table([pa.array(values, field.type) for values, field in zip(columns, REJECTS, strict=True)], schema=REJECTS)

@@ -1,0 +1,138 @@
+"""Running a pipeline: which runner, what a failure means, and how small results come back."""
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import orjson
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipelines import files
+from pipelines.config import RunnerConfig
+
+
+class RunFailed(RuntimeError):  # noqa: N818  it is what happened, as in StopIteration
+    """A run that could not go on: one or two lines on what failed and where; exit code 1."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Makes pipelines for one runner. Without ``--runner`` among ``beam_args``: FnApiRunner on this machine."""
+
+    config: RunnerConfig
+    beam_args: tuple[str, ...] = ()
+
+    @property
+    def workers(self) -> int:
+        """Parallel workers of the local runner."""
+        return self.config.workers or len(os.sched_getaffinity(0))
+
+    def options(self) -> PipelineOptions:
+        """Return the pipeline options: the caller's own where a runner is named, the local ones otherwise."""
+        if self._named_runner:
+            return PipelineOptions([*self.beam_args, "--no_save_main_session"])
+        return PipelineOptions(
+            [
+                *self.beam_args,
+                f"--direct_num_workers={self.workers}",
+                # One worker in a process of its own would be a process for nothing.
+                f"--direct_running_mode={self.config.mode if self.workers > 1 else 'in_memory'}",
+                "--no_save_main_session",
+            ]
+        )
+
+    @property
+    def _named_runner(self) -> bool:
+        return any(argument.split("=")[0] == "--runner" for argument in self.beam_args)
+
+    def run(self, build: Callable[[beam.Pipeline], None]) -> None:
+        """Build a pipeline and run it to its end; raises `RunFailed` with the cause in one or two lines."""
+        options = self.options()
+        # DirectRunner would switch between three runners by what it finds; the name says which one it is.
+        pipeline = beam.Pipeline(runner=None if self._named_runner else FnApiRunner(), options=options)
+        build(pipeline)
+        try:
+            with _quiet():
+                pipeline.run().wait_until_finish()
+        except Exception as error:
+            raise RunFailed(explain(str(error))) from error
+
+
+_CAUSE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Failed)): (.*)$", re.MULTILINE)
+_STEP = re.compile(r" \[while running '([^']+)'\]")
+
+
+def explain(text: str) -> str:
+    """Return the last error named in ``text``, which may be a worker's whole traceback, and the step it was in."""
+    step = _STEP.findall(text)
+    causes = _CAUSE.findall(_STEP.sub("", text))
+    kind, message = causes[-1] if causes else ("", text.strip().splitlines()[-1] if text.strip() else "no message")
+    if kind in ("RunFailed", "OSError"):
+        kind = ""
+    where = f" (in {step[-1].split('-ptransform-')[0]})" if step else ""
+    return f"{kind + ': ' if kind else ''}{message}{where}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keep Beam from logging the traceback of a failure that is about to be reported in one line."""
+    logger = logging.getLogger("apache_beam")
+    level = logger.level
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _ToList(beam.CombineFn):
+    """Collects small values; the order is put right by whoever reads them."""
+
+    def create_accumulator(self) -> list[Any]:
+        return []
+
+    def add_input(self, accumulator: list[Any], element: Any) -> list[Any]:
+        accumulator.append(element)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Sequence[list[Any]]) -> list[Any]:
+        return [element for accumulator in accumulators for element in accumulator]
+
+    def extract_output(self, accumulator: list[Any]) -> list[Any]:
+        return accumulator
+
+
+def _write_json(values: list[Any], path: str) -> None:
+    files.write_bytes(path, orjson.dumps(values))
+
+
+class Collect(beam.PTransform):
+    """(JSON-able value) → the file ``path`` with all of them as a JSON list: results do not come back otherwise.
+
+    Takes few and small values only: they meet on one worker.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def expand(self, values: beam.PCollection) -> beam.PCollection:
+        """Combine and write."""
+        return (
+            values
+            | "Gather" >> beam.CombineGlobally(_ToList())
+            | "Write the list" >> beam.Map(_write_json, path=self.path)
+        )
+
+
+def collected(path: str) -> list[Any]:
+    """Return what `Collect` wrote to ``path``."""
+    values: list[Any] = orjson.loads(files.read_bytes(path))
+    return values

@@ -1,0 +1,117 @@
+"""The stages in their order: what each command runs, checks before it starts, and says while it runs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines import files
+from pipelines.audit import Audit, write_audit
+from pipelines.config import Config, ConfigError
+from pipelines.cut import check_rejected, cut, plan_shards
+from pipelines.ingest import Ingested, ingest
+from pipelines.ledger import Ledger
+from pipelines.plan import Plan, make_plan
+from pipelines.progress import CutGauge, Reporter, ScoreGauge
+from pipelines.run import Run, claimed, settle
+from pipelines.runner import Launcher, RunFailed
+from pipelines.sources import find_files, open_source
+from shards.manifest import Manifest
+
+STAGES: Final = ("score", "cut", "audit")
+"""What ``build`` does; each is a command of its own too. Score and cut read the input first."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the stages that ran have made; None for those that did not run."""
+
+    run: Run
+    translated: dict[str, int] | None = None
+    manifest: Manifest | None = None
+    audit: Audit | None = None
+
+
+def check(config: Config) -> tuple[Plan | None, list[str]]:
+    """Return the plan of ``config`` and every problem that can be known before anything runs."""
+    problems: list[str] = []
+    plan = None
+    try:
+        plan = make_plan(config)
+    except ConfigError as error:
+        problems += error.problems
+    for probe in (open_source, find_files):
+        try:
+            probe(config.input)
+        except ConfigError as error:
+            problems += error.problems
+    return plan, problems
+
+
+@dataclass(frozen=True)
+class Stages:
+    """One run: its directory, what it shall do, and the means."""
+
+    run: Run
+    config: Config
+    plan: Plan
+    launcher: Launcher
+    reporter: Reporter
+
+    def __call__(self, stages: Sequence[str], *, overwrite: bool = False) -> Outcome:
+        """Run ``stages`` (of `STAGES`, in their order).
+
+        Raises `ConfigError` where the directory is not ours to write, `RunFailed` where a stage cannot go on.
+        """
+        with claimed(self.run):
+            settle(self.run, self.config, overwrite=overwrite)
+            translated = manifest = audit = None
+            if "score" in stages or "cut" in stages:
+                ingested = self._ingest()
+                if "score" in stages:
+                    translated = self._score(ingested)
+                if "cut" in stages:
+                    manifest = self._cut(ingested)
+            if "audit" in stages:
+                audit = self._audit()
+            return Outcome(self.run, translated, manifest, audit)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.run.ledger(self.config))
+
+    def _ingest(self) -> Ingested:
+        source = self.config.input
+        work = lambda: ingest(self.run, source, self.launcher)  # noqa: E731
+        ingested = self.reporter.watch("reading captions", work)
+        check_rejected(Counter(ingested.rejects), read=ingested.read, limit=source.max_rejected)
+        self.reporter.say(
+            f"read {ingested.read:,} captions of {sum(ingested.keys.values()):,} media items: "
+            f"{ingested.texts:,} distinct texts, {sum(ingested.rejects.values()):,} rejected"
+        )
+        return ingested
+
+    def _score(self, ingested: Ingested) -> dict[str, int]:
+        # Imported here, with the engine: cut must run where there is none.
+        from pipelines.score import score
+
+        for note in self.plan.notes():
+            self.reporter.say(f"note: {note}")
+        work = lambda: score(self.run, self.plan, self._ledger, self.launcher, texts=ingested.texts)  # noqa: E731
+        scored = self.reporter.watch("translating", work, ScoreGauge(self.run, self.plan, self._ledger))
+        for code, made in scored.translated.items():
+            again = f", {scored.rescored[code]:,} measured again" if scored.rescored[code] else ""
+            held = ingested.texts - made
+            self.reporter.say(f"{code}: {made:,} texts translated, {held:,} were in the ledger{again}")
+        return scored.translated
+
+    def _cut(self, ingested: Ingested) -> Manifest:
+        counts = plan_shards(ingested, samples_per_shard=self.config.shards.samples_per_shard).shards
+        work = lambda: cut(self.run, self.config, self.plan, self._ledger, self.launcher, ingested)  # noqa: E731
+        return self.reporter.watch("cutting shards", work, CutGauge(self.run, sum(counts.values())))
+
+    def _audit(self) -> Audit:
+        if not files.exists(self.run.manifest):
+            raise RunFailed(f"{self.run.root} has no finished shards to audit: run cut (or build) first")
+        work = lambda: write_audit(self.run, self.config, self.launcher)  # noqa: E731
+        return self.reporter.watch("auditing", work)

@@ -1,0 +1,44 @@
+"""Splitting tables by what a column hashes to: how rows find their bucket or shard without per-row Python."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def id_hashes(ids: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
+    """Return the first four bytes (big-endian) of each fixed_size_binary[16] id, as uint32 [rows]."""
+    parts = [_raw(chunk) for chunk in ids.chunks]
+    joined = np.concatenate(parts) if parts else np.empty((0, 16), dtype=np.uint8)
+    return np.ascontiguousarray(joined[:, :4]).view(">u4").ravel().astype(np.uint32)
+
+
+def id_strings(ids: pa.ChunkedArray) -> npt.NDArray[np.bytes_]:
+    """Return each 16-byte id as numpy ``S16``, which sorts and compares as the id does."""
+    parts = [_raw(chunk) for chunk in ids.chunks]
+    joined = np.concatenate(parts) if parts else np.empty((0, 16), dtype=np.uint8)
+    # Trailing NULs are dropped alike from both sides of any comparison of equally long ids.
+    return np.ascontiguousarray(joined).view("S16").ravel()
+
+
+def _raw(ids: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(ids.buffers()[1], dtype=np.uint8).reshape(-1, 16)[ids.offset : ids.offset + len(ids)]
+
+
+def partition(table: pa.Table, groups: npt.NDArray[np.integer]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield (group, its rows in their order) for each group that ``groups`` [rows] names, ascending."""
+    if not table.num_rows:
+        return
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rows = table.take(pa.array(order)).combine_chunks()
+    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        yield int(ordered[start]), rows.slice(start, end - start)
+
+
+def unique_rows(table: pa.Table, column: str) -> pa.Table:
+    """Return ``table`` without the rows whose 16-byte id in ``column`` came before, in its order."""
+    _, first = np.unique(id_strings(table[column]), return_index=True)
+    return table if len(first) == table.num_rows else table.take(pa.array(np.sort(first)))

@@ -1,0 +1,1 @@
+"""Samples to tar and back: keys, samples, the writer and the manifest."""

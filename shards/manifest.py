@@ -1,0 +1,85 @@
+"""The manifest: which shards a run has, and the sums that must come out. It is written last: it is the commit."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+import orjson
+
+VERSION: Final = 1
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be read, or whose sums do not come out."""
+
+
+@dataclass(frozen=True, order=True)
+class Shard:
+    """One tar. ``captions`` and ``pairs`` count what is in it: every usable caption, every kept pair."""
+
+    name: str
+    """File name, with ``.tar``."""
+    split: str
+    samples: int
+    captions: int
+    pairs: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished run holds; equal inputs and settings give equal manifests."""
+
+    shards: tuple[Shard, ...]
+    captions_read: int
+    """Captions and broken records that came out of the input."""
+    captions_rejected: int
+    pairs_made: int
+    pairs_kept: int
+    pairs_dropped: int
+    languages: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """By BCP-47 code: the fingerprints of what made the translations, back-translations and scores."""
+    version: int = VERSION
+
+    @property
+    def captions_in_shards(self) -> int:
+        """Captions in all shards."""
+        return sum(shard.captions for shard in self.shards)
+
+    def problems(self) -> list[str]:
+        """Return the identities that do not hold, each as a sentence; empty where all do."""
+        kept = sum(shard.pairs for shard in self.shards)
+        identities = [
+            (
+                "captions read = captions in shards + captions rejected",
+                self.captions_read,
+                self.captions_in_shards + self.captions_rejected,
+            ),
+            ("pairs made = pairs kept + pairs dropped", self.pairs_made, self.pairs_kept + self.pairs_dropped),
+            ("pairs kept = pairs in shards", self.pairs_kept, kept),
+            (
+                "pairs made = captions in shards x languages",
+                self.pairs_made,
+                self.captions_in_shards * len(self.languages),
+            ),
+        ]
+        return [f"{name}: {left:,} is not {right:,}" for name, left, right in identities if left != right]
+
+    def to_json(self) -> bytes:
+        """Return the manifest as indented JSON; the same manifest gives the same bytes."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def read_manifest(content: bytes) -> Manifest:
+    """Return the manifest that `Manifest.to_json` wrote; raises `ManifestError` where ``content`` is none."""
+    try:
+        loaded: dict[str, Any] = orjson.loads(content)
+        if loaded["version"] != VERSION:
+            raise ManifestError(f"manifest version {loaded['version']!r}; this captionloom reads {VERSION}")
+        shards = tuple(Shard(**shard) for shard in loaded["shards"])
+        known = {entry.name for entry in fields(Manifest)} - {"shards"}
+        return Manifest(shards=shards, **{name: loaded[name] for name in known})
+    except ManifestError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f"not a manifest: {error!r}") from error

@@ -1,0 +1,1 @@
+"""Text to translation: languages, models, tokenizers and the engine."""

@@ -1,0 +1,32 @@
+"""How a model decodes and where it runs: plain settings, so that planning a run loads no engine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Decoding options, by CTranslate2's names. All of them are part of a translation's fingerprint."""
+
+    beam_size: int = 4
+    length_penalty: float = 1.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    max_decoding_length: int = 200
+    disable_unk: bool = True
+    """An unknown word is spelt in known pieces or left out, never written as a marker."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how the engine runs; does not change what is asked of the model."""
+
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``: the GPU where there is one."""
+    compute_type: str = "auto"
+    """CTranslate2's name; ``auto``: the fastest that the device supports."""
+    inter_threads: int = 0
+    """Batches decoded at once on the CPU; 0: one for each core this process may use."""
+    intra_threads: int = 0
+    """Threads for one batch; 0: one, since parallel batches scale better than parallel matrices."""
+    max_batch_tokens: int = 2048
+    """Padded source tokens in one batch."""
