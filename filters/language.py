@@ -59,14 +59,13 @@ _NEGLIGIBLE: Final = 0.001
 
 
 def plausible_labels(labels: Iterable[str]) -> frozenset[str]:
-    """Return fastText's ``labels`` (such as ``de``) and those that their short sentences are confused with."""
+    """Return fastText's ``labels`` (such as ``de``) and those that they are confused with in short texts."""
     wanted = set(labels)
     return frozenset(wanted.union(*(group for group in _CONFUSED if wanted & set(group))))
 
 
 class LanguageIdentifier:
-    """fastText language identification (Joulin et al. 2016, "Bag of Tricks for Efficient Text
-    Classification").
+    """fastText language identification (Joulin et al. 2016, see ``data/README.md``).
 
     Holds one model of about 1 MB; `identify` may be called from several threads. It cannot be pickled: build
     one in each process. Raises ValueError, naming ``path``, where that is no fastText model.
@@ -84,8 +83,7 @@ class LanguageIdentifier:
     def identify(
         self, texts: pa.Array, *, expected: str, plausible: Collection[str]
     ) -> tuple[pa.Array, pa.Array]:
-        """Return for each text the likeliest label (string) and the probability of ``expected`` (float32, 0
-        to 1).
+        """Return for each text the likeliest label and the probability of ``expected`` (float32, 0 to 1).
 
         Only ``expected``, the ``plausible`` labels (see `plausible_labels`) and one that has the majority
         anyway share the probability. Both are null where there is nothing to tell by: a null text, one of too

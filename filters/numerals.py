@@ -21,9 +21,9 @@ _SPELLED: Final = MappingProxyType(
         "zero": 0, "no": 0, "a": 1, "an": 1, "single": 1, "first": 1, "once": 1, "half": 2, "second": 2,
         "twice": 2, "both": 2, "pair": 2, "couple": 2, "double": 2, "twin": 2, "twins": 2, "third": 3,
         "triple": 3, "triplets": 3, "fourth": 4, "quarter": 4, "fours": 4, "fifth": 5, "sixth": 6,
-        "seventh": 7, "eighth": 8, "ninth": 9, "ten": 10, "tenth": 10, "eleven": 11, "twelve": 12, "dozen": 12,
-        "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
-        "nineteen": 19, "hundred": 100, "hundreds": 100, "thousand": 1000, "thousands": 1000,
+        "seventh": 7, "eighth": 8, "ninth": 9, "ten": 10, "tenth": 10, "eleven": 11, "twelve": 12,
+        "dozen": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
+        "eighteen": 18, "nineteen": 19, "hundred": 100, "hundreds": 100, "thousand": 1000, "thousands": 1000,
         "million": 1_000_000,
     }
 )  # fmt: skip
@@ -33,7 +33,7 @@ _MYRIADS: Final = MappingProxyType(
 )
 
 _GROUPED: Final = re.compile(r"(?<!\d)(\d{1,3})((?:[., '’\u00a0\u2009\u202f]\d{3})+)(?!\d)")
-_MYRIAD: Final = re.compile(r"(\d+)(?:[.](\d+))?\s?([十百千万萬만])")
+_MYRIAD: Final = re.compile(r"(?<!\d)(\d{1,9})(?:\.(\d{1,4}))?\s?([十百千万萬만])")
 _NUMBER: Final = re.compile(r"\d+")
 _TWELVE_HOURS: Final = re.compile(r"\d\s?[ap]\.?m\b", re.IGNORECASE)
 _WORDS: Final = re.compile(r"[a-z]+")

@@ -7,8 +7,8 @@ from sacrebleu.metrics import CHRF
 def chrf(references: pa.Array, hypotheses: pa.Array) -> pa.Array:
     """Return float32 [rows], 0 to 100: sentence chrF of each pair of texts, null where either is null.
 
-    ``references`` are the sources, ``hypotheses`` their back-translations. chrF: Popović 2015, with sacreBLEU's
-    defaults.
+    ``references`` are the sources, ``hypotheses`` their back-translations. chrF is Popović's (2015), with the
+    defaults of sacreBLEU.
     """
     metric = CHRF()
     scores = [

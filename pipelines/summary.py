@@ -27,7 +27,20 @@ REJECT_EXAMPLES: Final = 5
 """For each reason."""
 
 _NOT_SCORES: Final = frozenset(
-    "key n split text_id language source target back lid_label keep reasons weight".split()
+    {
+        "key",
+        "n",
+        "split",
+        "text_id",
+        "language",
+        "source",
+        "target",
+        "back",
+        "lid_label",
+        "keep",
+        "reasons",
+        "weight",
+    }
 )
 _MILLION: Final = 1_000_000
 
@@ -56,7 +69,7 @@ SCORES: Final[Mapping[str, Bins]] = {
     "length_ratio": Bins(0, 4, 80),
     "numbers_differ": Bins(0, 1, 2),
 }
-"""Fixed, so that the histograms of any two parts of a run add up; other scores are shares, as `SHARE` has them."""
+"""Fixed, so that the histograms of any two parts of a run add up; other scores are counted in `SHARE`."""
 SHARE: Final = Bins(0, 1, 50)
 WEIGHT: Final = Bins(0, 1, 20)
 LENGTHS: Final[Mapping[str, Bins]] = {
@@ -77,8 +90,8 @@ def bins_of(score: str) -> Bins:
 class Histogram:
     """How often a number took which value: int64 [bins + 2], the first below and the last above the bins.
 
-    ``millionths`` is the sum of the values, each rounded to 1e-6: whole numbers, unlike floats, add up to the same
-    in every order. Values beyond ±1e6 count as that in the sum.
+    ``millionths`` is the sum of the values, each rounded to 1e-6: whole numbers, unlike floats, add up to
+    the same in every order. Values beyond ±1e6 count as that in the sum.
     """
 
     counts: Ints
@@ -114,7 +127,7 @@ class Histogram:
         return self.millionths / _MILLION / self.total if self.total else None
 
     def quantile(self, share: float, bins: Bins) -> float | None:
-        """Return the lower edge of the bin that holds the value at ``share`` of the way up; None without values."""
+        """Return the lower edge of the bin with the value at ``share`` of the way up; None without values."""
         if not self.total:
             return None
         rank = max(1, int(np.ceil(share * self.total)))
@@ -297,7 +310,7 @@ def _smallest(ranked: list[Ranked], limit: int) -> list[Ranked]:
 
 
 def _ranks(identities: Iterable[tuple[object, ...]], count: int) -> npt.NDArray[np.uint64]:
-    """Return the first eight bytes of each identity's BLAKE2b: uint64 [count], a draw that any machine repeats."""
+    """Return the 8-byte BLAKE2b of each identity, uint64 [count]: a draw that any machine repeats."""
     texts = ("\0".join(map(str, identity)).encode() for identity in identities)
     digests = b"".join(blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, dtype=">u8", count=count).astype(np.uint64)
@@ -314,7 +327,9 @@ def _floats(values: pa.ChunkedArray | pa.Array) -> Floats:
 
 def _merged(ours: Mapping[K, V], theirs: Mapping[K, V], combine: Callable[[V, V], V]) -> dict[K, V]:
     both = {**ours, **theirs}
-    return {key: combine(ours[key], theirs[key]) if key in ours and key in theirs else both[key] for key in both}
+    return {
+        key: combine(ours[key], theirs[key]) if key in ours and key in theirs else both[key] for key in both
+    }
 
 
 def merge(summaries: Iterable[Summary]) -> Summary:

@@ -5,11 +5,23 @@ from dataclasses import dataclass
 from typing import Final
 
 import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 _UNSPACED_SCRIPTS: Final = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Khmr", "Laoo", "Mymr", "Tibt"})
 
-_OPUS_SCRIPT_TOKENS: Final = {"zh": ("cmn_Hans", "cmn", "zho"), "zh-Hant": ("cmn_Hant",), "no": ("nob", "nor")}
-"""OPUS-MT names these otherwise than by their ISO 639-3 code."""
+_NO_LANGUAGE: Final = frozenset({"und", "mul", "mis", "zxx"})
+"""ISO 639's codes for an unknown language, several, one without a code, and none."""
+
+_OPUS_NAMES: Final = {
+    ("zh", "Hans"): ("cmn_Hans", "cmn", "zho"),
+    ("zh", "Hant"): ("cmn_Hant",),
+    ("no", "Latn"): ("nob", "nor"),
+    ("fil", "Latn"): ("tgl_Latn", "tgl"),
+}
+"""OPUS-MT names these (language, script) otherwise than by their ISO 639-3 code."""
+
+_LID_LABELS: Final = {"nb": "no", "fil": "tl"}
+"""fastText names these otherwise than by their shortest code."""
 
 
 class LanguageError(ValueError):
@@ -36,12 +48,14 @@ class Language:
     @property
     def lid_label(self) -> str:
         """The label of fastText's lid.176 for this language, where it has one."""
-        return self.code.split("-")[0]
+        primary = self.code.split("-")[0]
+        return _LID_LABELS.get(primary, primary)
 
     @property
     def opus_tokens(self) -> tuple[str, ...]:
         """Target tokens by which OPUS-MT's multilingual models may know this language, the usual one first."""
-        names = (*_OPUS_SCRIPT_TOKENS.get(self.code, ()), self.iso639_3, f"{self.iso639_3}_{self.script}")
+        own = _OPUS_NAMES.get((self.code.split("-")[0], self.script), ())
+        names = (*own, self.iso639_3, f"{self.iso639_3}_{self.script}")
         return tuple(dict.fromkeys(f">>{name}<<" for name in (*names, self.code)))
 
 
@@ -53,20 +67,23 @@ def parse_language(code: str) -> Language:
     """
     try:
         tag = langcodes.Language.get(langcodes.standardize_tag(code, macro=True))
-        known = bool(tag.language) and tag.is_valid()
-    except (langcodes.LanguageTagError, LookupError):
-        known = False
-    if not known:
-        raise LanguageError(f"unknown language {code!r}{_suggestion(code)}; codes are BCP-47 such as de or pt-BR")
-    return Language(
-        code=tag.to_tag(),
-        name=tag.display_name(),
-        iso639_3=tag.to_alpha3(),
-        script=tag.maximize().script or "Zyyy",
+        if tag.is_valid() and tag.language not in (None, *_NO_LANGUAGE):
+            return Language(
+                code=tag.to_tag(),
+                name=tag.display_name(),
+                iso639_3=tag.to_alpha3(),
+                script=tag.maximize().script or "Zyyy",
+            )
+    except (LanguageTagError, LookupError):
+        pass
+    raise LanguageError(
+        f"unknown language {code!r}{_suggestion(code)}; codes are BCP-47 such as de or pt-BR"
     )
 
 
 def _suggestion(name: str) -> str:
+    if not name.isprintable():
+        return ""  # control characters, NUL above all, break the search for names
     try:
         found = langcodes.find(name)
     except LookupError:

@@ -7,10 +7,13 @@ from typing import Final
 import jinja2
 
 from pipelines.report.cards import choose_cards
-from pipelines.report.figures import Audit, LanguageFigures, spoken
+from pipelines.report.figures import Audit, LanguageFigures
+from pipelines.report.words import percent, spoken
 
 FOLDED: Final = 6
 """With more languages than this, each one's section is folded up at first."""
+_WORST: Final = 5
+"""So many sentences are at the top then, of the languages that lost most."""
 _COLUMNS: Final = 8
 """With more languages than this, counts by language go into a chart instead of the table of reasons."""
 _CLIPPED: Final = 600
@@ -32,7 +35,7 @@ SCORE_NAMES: Final = {
 """The scores that a card shows, each in a word; others follow under their own names."""
 
 _VISIBLE: Final = {
-    # What a browser would not show or would obey is shown as a picture of itself (Unicode "Control Pictures").
+    # What a browser would not show is shown as a picture of itself (Unicode "Control Pictures").
     **{code: 0x2400 + code for code in range(0x20)},
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
@@ -42,16 +45,22 @@ _VISIBLE: Final = {
 def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
     """Return the HTML page of ``audit``; the same audit and pictures give the same page.
 
-    ``thumbnails`` are ``data:`` URIs by key; a pair without one gets a placeholder. Every text is escaped: captions,
-    keys and error messages are other people's.
+    ``thumbnails`` are ``data:`` URIs by key; a pair without one gets a placeholder. Every text is
+    escaped: captions, keys and error messages are other people's.
     """
     from pipelines.report import charts  # imports matplotlib, which the command line need not wait for
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"count": _count, "number": _number, "whole": _whole, "spoken": spoken, "visible": _visible}
-    environment.globals |= {"percent": charts.percent}
+    environment.filters |= {
+        "count": _count,
+        "number": _number,
+        "whole": _whole,
+        "spoken": spoken,
+        "visible": _visible,
+    }
+    environment.globals |= {"percent": percent}
     folder = Path(__file__).parent
     languages = [audit["languages"][code] for code in audit["run"]["languages"]]
     reasons = _reasons(languages)
@@ -61,7 +70,9 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
             "code": code,
             "figures": language,
             "cards": choose_cards(language, languages=len(languages)),
-            "funnel": charts.funnel(language, read=totals["captions_read"], rejected=totals["captions_rejected"]),
+            "funnel": charts.funnel(
+                language, read=totals["captions_read"], rejected=totals["captions_rejected"]
+            ),
             "overlap": charts.overlap(language) if len(language["reasons"]) > 1 else None,
             "scores": charts.scores(language, edges=audit["edges"], rules=audit["rules"]),
             "lengths": charts.lengths_and_weights(language, edges=audit["edges"]),
@@ -69,7 +80,7 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
         for code, language in zip(audit["run"]["languages"], languages, strict=True)
         if language["made"]
     ]
-    judged = any(language["made"] for language in languages)
+    judged = [language for language in languages if language["made"]]
     return environment.from_string((folder / "template.html").read_text(encoding="utf-8")).render(
         audit=audit,
         totals=totals,
@@ -78,6 +89,7 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
         reasons=reasons,
         in_table=len(languages) <= _COLUMNS,
         folded=len(languages) > FOLDED,
+        worst=sorted(judged, key=lambda language: language["kept"] / language["made"])[:_WORST],
         rejects=sorted(audit["rejects"].items(), key=lambda item: (-item[1]["count"], item[0])),
         kept_chart=charts.kept_by_language(audit) if judged else None,
         reasons_chart=charts.reasons_by_language(audit, list(reasons))
@@ -88,7 +100,6 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
         thumbnails=thumbnails,
         style=(folder / "style.css").read_text(encoding="utf-8"),
     )
-
 
 
 def _reasons(languages: list[LanguageFigures]) -> dict[str, int]:

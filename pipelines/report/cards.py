@@ -6,8 +6,8 @@ from pipelines.report.figures import Audit, LanguageFigures
 from pipelines.summary import DROPPED_SAMPLES, KEPT_SAMPLES, Row
 
 LANGUAGE_CARDS: Final = 40
-PAGE_CARDS: Final = 300
-"""Over all languages: with their pictures about 2 MB."""
+PAGE_CARDS: Final = 240
+"""Over all languages: with their pictures about 1.5 MB."""
 
 
 class Cards(NamedTuple):

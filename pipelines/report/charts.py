@@ -1,57 +1,37 @@
-"""The report's charts: figures in, SVG for an HTML page out, the same bytes for the same figures."""
+"""The report's charts, each a function of the audit's figures."""
 
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipelines.report.figures import Audit, HistogramFigures, LanguageFigures, RuleFigures, ScoreFigures, spoken
-
-KEPT: Final = "#0072b2"
-DROPPED: Final = "#d55e00"  # the two that Okabe and Ito's colour-blind-safe palette puts farthest apart
-_INK: Final = "#1d2129"
-_MUTED: Final = "#667080"
-_GRID: Final = "#d9dde3"
-_VARIABLES: Final = {KEPT: "kept", DROPPED: "dropped", _INK: "ink", _MUTED: "muted", _GRID: "grid"}
-"""Colour → the CSS variable that replaces it, so that charts follow the page into dark mode."""
-
-_STYLE: Final = {
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.parse_math": False,
-    "text.color": _INK,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": _GRID,
-    "ytick.color": _GRID,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.labelcolor": _MUTED,
-    "ytick.labelcolor": _MUTED,
-    "legend.frameon": False,
-    "patch.linewidth": 0,
-}
-_WIDTH: Final = 11.0
-"""Inches: the width of the page's column."""
+from pipelines.report.drawing import (
+    DROPPED,
+    INK,
+    KEPT,
+    MUTED,
+    PAGE,
+    WIDTH,
+    Chart,
+    bare,
+    bars,
+    counted,
+    drawing,
+    logarithmic,
+    matrix,
+)
+from pipelines.report.figures import (
+    Audit,
+    HistogramFigures,
+    LanguageFigures,
+    RuleFigures,
+    ScoreFigures,
+)
+from pipelines.report.words import percent, spoken
 
 _SHOWN_SCORES: Final = {
     "similarity": "similarity (cosine)",
@@ -67,39 +47,6 @@ _LABELS: Final = 12
 """Columns of the language identification chart before the rest is one column."""
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One drawing: an ``<svg>`` element without a document around it, and what it shows, in words."""
-
-    svg: str
-    alt: str
-
-
-@contextmanager
-def _figure(name: str, width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
-    """Give a figure to draw on; on leaving, its SVG is the only item of the list."""
-    # The salt goes into element ids, which must not be the same in two charts of one page.
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        drawn: list[str] = []
-        yield figure, drawn
-        sink = io.StringIO()
-        figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        drawn.append(_embedded(sink.getvalue()))
-
-
-def _embedded(svg: str) -> str:
-    """Return an SVG document as an element of an HTML page: no prologue, no group ids, our colours and font."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' (?:xmlns|xmlns:xlink|version|id)="[^"]*"', "", svg[: svg.index(">")]) + svg[svg.index(">") :]
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # every chart has a patch_1, and nothing refers to it
-    svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--font)", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    return re.sub(r"\n\s*", "\n", svg)
-
-
 def kept_by_language(audit: Audit) -> Chart:
     """Draw a bar for each language: the shares of pairs kept, dropped for one reason and for several."""
     languages = [audit["languages"][code] for code in audit["run"]["languages"]]
@@ -107,12 +54,19 @@ def kept_by_language(audit: Audit) -> Chart:
     several = np.array([language["dropped_for_several_reasons"] for language in languages])
     parts = {
         "kept": (np.array([language["kept"] for language in languages]), KEPT, 1.0),
-        "dropped for one reason": (np.array([language["dropped"] for language in languages]) - several, DROPPED, 0.6),
+        "dropped for one reason": (
+            np.array([language["dropped"] for language in languages]) - several,
+            DROPPED,
+            0.6,
+        ),
         "dropped for several": (several, DROPPED, 1.0),
     }
-    with _figure("kept", _WIDTH, 0.3 * len(languages) + 0.85) as (figure, drawn):
+    with drawing("kept", WIDTH, (0.3 if len(languages) <= 10 else 0.2) * len(languages) + 0.85) as (
+        figure,
+        drawn,
+    ):
         axes = figure.add_subplot()
-        places = np.arange(len(languages))
+        places = range(len(languages))
         start = np.zeros(len(languages))
         for label, (counts, colour, alpha) in parts.items():
             share = counts / made * 100
@@ -120,11 +74,11 @@ def kept_by_language(audit: Audit) -> Chart:
             start += share
         for place, language in zip(places, languages, strict=True):
             text = f"{percent(language['kept'], language['made'])} of {language['made']:,}"
-            axes.text(101, place, text, va="center", color=_INK)
-        axes.set_yticks(places, [language["name"] for language in languages], color=_INK)
+            axes.text(101, place, text, va="center", color=INK)
+        axes.set_yticks(places, [language["name"] for language in languages], color=INK)
         axes.set(xlim=(0, 117), ylim=(len(languages) - 0.4, -0.6), xticks=range(0, 101, 20))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0f} %"))
-        _bare(axes)
+        bare(axes)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=3, handlelength=1, borderaxespad=0.2)
     kept = ", ".join(f"{each['name']} {percent(each['kept'], each['made'])}" for each in languages)
     return Chart(drawn[0], f"Share of pairs kept in each language: {kept}.")
@@ -135,7 +89,7 @@ def reasons_by_language(audit: Audit, reasons: Sequence[str]) -> Chart:
     languages = [audit["languages"][code] for code in audit["run"]["languages"]]
     counts = np.array([[_pairs(language, reason) for reason in reasons] for language in languages])
     shares = counts / np.maximum(1, [[language["made"]] for language in languages]) * 100
-    return _matrix(
+    return matrix(
         "reasons",
         np.sqrt(shares / max(shares.max(), 1e-9)),
         [[f"{share:.1f}" if share else "" for share in row] for row in shares],
@@ -166,13 +120,13 @@ def language_confusion(audit: Audit) -> Chart:
             counts[row, -2] = sum(found.values()) - right - sum(named)
     shares = counts / np.maximum(1, [[language["made"]] for language in languages]) * 100
     intensity = np.sqrt(shares / 100)
-    return _matrix(
+    return matrix(
         "lid",
         intensity,
         [[_share_text(share) for share in row] for row in shares],
         rows=[language["name"] for language in languages],
         columns=columns,
-        colours=[KEPT] + [DROPPED] * len(labels) + [DROPPED] * ("other" in columns) + [_MUTED],
+        colours=[KEPT] + [DROPPED] * len(labels) + [DROPPED] * ("other" in columns) + [MUTED],
         alt="What language identification says of each language's translations, in percent of the pairs.",
     )
 
@@ -184,20 +138,22 @@ def funnel(language: LanguageFigures, *, read: int, rejected: int) -> Chart:
     losses = [(f"only {spoken(reason)}", language["reasons"][reason]["only"]) for reason in reasons]
     losses += [("several reasons", several)] if several else []
     losses.sort(key=lambda loss: -loss[1])
-    steps = [("captions read", read, 0, _MUTED), ("rejected", rejected, read - rejected, DROPPED)]
-    steps.append(("pairs made", language["made"], 0, _MUTED))
+    steps = [("captions read", read, 0, MUTED), ("rejected", rejected, read - rejected, DROPPED)]
+    steps.append(("pairs made", language["made"], 0, MUTED))
     left = language["made"]
     for name, count in losses:
         left -= count
         steps.append((name, count, left, DROPPED))
     steps.append(("pairs kept", language["kept"], 0, KEPT))
-    with _figure(f"funnel {language['name']}", _WIDTH / 2, 0.25 * len(steps) + 0.2) as (figure, drawn):
+    with drawing(f"funnel {language['name']}", WIDTH / 2, 0.25 * len(steps) + 0.2) as (figure, drawn):
         axes = figure.add_subplot()
         top = max(read, 1)
-        for place, (name, count, start, colour) in enumerate(steps):
+        for place, (_, count, start, colour) in enumerate(steps):
             axes.barh(place, count, left=start, height=0.66, color=colour)
             lost = colour == DROPPED
-            label = f"−{count:,}  ({percent(count, steps[0 if place == 1 else 2][1])})" if lost else f"{count:,}"
+            label = (
+                f"−{count:,}  ({percent(count, steps[0 if place == 1 else 2][1])})" if lost else f"{count:,}"
+            )
             end = start if lost else count
             inside = end > 0.3 * top
             axes.text(
@@ -206,12 +162,12 @@ def funnel(language: LanguageFigures, *, read: int, rejected: int) -> Chart:
                 label,
                 va="center",
                 ha="right" if inside else "left",
-                color="#ffffff" if inside and not lost else _INK,
+                color=PAGE if inside and not lost else INK,
                 weight="normal" if lost else "bold",
             )
-        axes.set_yticks(range(len(steps)), [name for name, *_ in steps], color=_INK)
+        axes.set_yticks(range(len(steps)), [name for name, *_ in steps], color=INK)
         axes.set(xlim=(0, top), ylim=(len(steps) - 0.5, -0.5), xticks=[])
-        _bare(axes)
+        bare(axes)
     said = "; ".join(f"{name}: {count:,}" for name, count, *_ in steps)
     return Chart(drawn[0], f"From captions to kept pairs, {language['name']}. {said}.")
 
@@ -221,31 +177,30 @@ def overlap(language: LanguageFigures) -> Chart:
     counts = np.array(language["overlap"]["counts"])
     names = [spoken(reason) for reason in language["overlap"]["reasons"]]
     below = np.tri(len(names), dtype=bool)
-    return _matrix(
+    return matrix(
         f"overlap {language['name']}",
         np.where(below, np.sqrt(counts / max(counts.max(), 1)), 0),
         [
-            [f"{count:,}" if shown else "" for count, shown in zip(*row, strict=True)]
+            [f"{count:,}" if shown and count else "" for count, shown in zip(*row, strict=True)]
             for row in zip(counts, below, strict=True)
         ],
         rows=names,
         columns=names,
-        width=_WIDTH / 2,
-        alt=f"How many {language['name']} pairs were dropped for both of two reasons; the diagonal has all of one.",
+        width=WIDTH / 2,
+        alt=f"How many {language['name']} pairs were dropped for both of two reasons.",
     )
 
 
 def scores(
     language: LanguageFigures, *, edges: dict[str, list[float]], rules: dict[str, RuleFigures]
 ) -> Chart | None:
-    """Draw the histograms of all measured scores, kept and dropped, with the thresholds; None where there are none."""
+    """Draw the histograms of all measured scores with their thresholds; None where nothing was measured."""
     shown = [name for name in _SHOWN_SCORES if name in language["scores"] and _any(language["scores"][name])]
     if not shown:
         return None
     columns = 4
     rows = -(-len(shown) // columns)
-    with _figure(f"scores {language['name']}", _WIDTH, 1.95 * rows) as (figure, drawn):
-        figure.get_layout_engine().set(wspace=0.06, hspace=0.09)  # type: ignore[union-attr]
+    with drawing(f"scores {language['name']}", WIDTH, 1.95 * rows) as (figure, drawn):
         for place, name in enumerate(shown):
             axes = figure.add_subplot(rows, columns, place + 1)
             bounds = {
@@ -256,7 +211,7 @@ def scores(
                 if (value := language["thresholds"].get(field)) is not None
             }
             _score(axes, language["scores"][name], np.array(edges[name]), bounds)
-            axes.set_title(_SHOWN_SCORES[name], pad=26, color=_INK)
+            axes.set_title(_SHOWN_SCORES[name], pad=26, color=INK)
     said = ", ".join(_SHOWN_SCORES[name] for name in shown)
     return Chart(drawn[0], f"Histograms of kept and dropped {language['name']} pairs: {said}.")
 
@@ -264,11 +219,10 @@ def scores(
 def lengths_and_weights(language: LanguageFigures, *, edges: dict[str, list[float]]) -> Chart:
     """Draw how long sources and translations are, and what the kept pairs weigh."""
     units = [unit for unit in ("characters", "words") if f"target_{unit}" in language["lengths"]]
-    with _figure(f"lengths {language['name']}", _WIDTH, 1.9) as (figure, drawn):
-        figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr]
+    with drawing(f"lengths {language['name']}", WIDTH, 1.9) as (figure, drawn):
         for place, unit in enumerate(units):
             axes = figure.add_subplot(1, 3, place + 1)
-            for side, colour, label in (("source", _MUTED, "source"), ("target", KEPT, "translation")):
+            for side, colour, label in (("source", MUTED, "source"), ("target", KEPT, "translation")):
                 counts = language["lengths"][f"{side}_{unit}"]["counts"]
                 width = 5 if unit == "characters" else 1
                 grouped = np.add.reduceat(counts, range(0, len(counts), width)) if counts else np.zeros(1)
@@ -282,43 +236,33 @@ def lengths_and_weights(language: LanguageFigures, *, edges: dict[str, list[floa
                 )
             highest = [language["lengths"][f"{side}_{unit}"]["p95"] or 0 for side in ("source", "target")]
             axes.set_xlim(0, max(10, 1.6 * max(highest)))
-            axes.set_title(f"length in {unit}", color=_INK)
+            axes.set_title(f"length in {unit}", color=INK)
             axes.legend(loc="upper right", handlelength=1, borderaxespad=0)
-            _counted(axes)
+            counted(axes)
         axes = figure.add_subplot(1, 3, len(units) + 1)
-        _bars(axes, language["weight"]["counts"], np.array(edges["weight"]), KEPT)
-        axes.set_title("weight of kept pairs", color=_INK)
-        _logarithmic(axes, max([*language["weight"]["counts"], 1]))
-    return Chart(drawn[0], f"Lengths of {language['name']} sources and translations, and weights of kept pairs.")
-
-
-def percent(part: int, whole: int) -> str:
-    """Return a share with one decimal, or a dash of nothing; never 100.0 % or 0.0 % where it is not all or none."""
-    if not whole:
-        return "–"
-    share = part / whole * 100
-    if part < whole and share >= 99.95:
-        return "> 99.9 %"
-    if part and share < 0.05:
-        return "< 0.1 %"
-    return f"{share:.1f} %"
+        bars(axes, language["weight"]["counts"], np.array(edges["weight"]), KEPT)
+        axes.set_title("weight of kept pairs", color=INK)
+        logarithmic(axes, max([*language["weight"]["counts"], 1]))
+    return Chart(
+        drawn[0], f"Lengths of {language['name']} sources and translations, and weights of kept pairs."
+    )
 
 
 def _score(axes: Axes, score: ScoreFigures, edges: npt.NDArray[np.float64], bounds: dict[str, float]) -> None:
     """Draw one score: kept behind, dropped in front; each is read off the axis, which is logarithmic."""
     kept, dropped = _with_tails(score["kept"]), _with_tails(score["dropped"])
-    _bars(axes, kept, edges, KEPT, alpha=0.55)
-    _bars(axes, dropped, edges, DROPPED, alpha=0.8)
+    bars(axes, kept, edges, KEPT, alpha=0.55)
+    bars(axes, dropped, edges, DROPPED, alpha=0.8)
     used = np.flatnonzero(np.array(kept) + np.array(dropped))
     ends = [edges[used[0]], edges[used[-1] + 1], *bounds.values()]
     margin = max(0.03 * (max(ends) - min(ends)), edges[1] - edges[0])
     axes.set_xlim(max(min(ends) - margin, edges[0] - margin), min(max(ends) + margin, edges[-1] + margin))
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    _logarithmic(axes, max([*kept, *dropped, 1]))
+    logarithmic(axes, max([*kept, *dropped, 1]))
     # Neighbours would write over each other on one line.
     for level, (field, value) in enumerate(sorted(bounds.items(), key=lambda bound: bound[1])):
         full = field.startswith("full_")
-        axes.axvline(value, color=_MUTED if full else _INK, linewidth=1.1, linestyle=":" if full else "-")
+        axes.axvline(value, color=MUTED if full else INK, linewidth=1.1, linestyle=":" if full else "-")
         low, high = axes.get_xlim()
         late = value > low + 0.6 * (high - low)
         word = "full weight" if full else ("at least" if field.startswith("min_") else "at most")
@@ -330,67 +274,8 @@ def _score(axes: Axes, score: ScoreFigures, edges: npt.NDArray[np.float64], boun
             textcoords="offset points",
             ha="right" if late else "left",
             fontsize=8,
-            color=_MUTED if full else _INK,
+            color=MUTED if full else INK,
         )
-
-
-def _matrix(
-    name: str,
-    intensity: npt.NDArray[np.float64],
-    texts: Sequence[Sequence[str]],
-    *,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    alt: str,
-    width: float = _WIDTH,
-    colours: Sequence[str] = (),
-) -> Chart:
-    """Draw a table of ``texts`` whose cells are coloured by ``intensity`` [rows, columns] in 0 to 1."""
-    cells = np.array([[to_rgba(colour) for colour in colours or [DROPPED] * len(columns)]] * len(rows))
-    cells[..., 3] = 0.75 * intensity
-    with _figure(name, width, 0.26 * len(rows) + 1.05) as (figure, drawn):
-        axes = figure.add_subplot()
-        for row, column in np.argwhere(intensity > 0):
-            axes.barh(row, 0.96, left=column + 0.02, height=0.92, color=cells[row, column])
-        for row, line in enumerate(texts):
-            for column, text in enumerate(line):
-                axes.text(column + 0.5, row, text, ha="center", va="center", color=_INK, fontsize=8)
-        axes.set_yticks(range(len(rows)), rows, color=_INK)
-        places = np.arange(len(columns)) + 0.5
-        axes.set_xticks(places, columns, color=_INK, rotation=35, ha="left", rotation_mode="anchor")
-        axes.xaxis.tick_top()
-        # Few columns stay as wide as a number needs, instead of filling the page.
-        axes.set(xlim=(0, max(len(columns), 8)), ylim=(len(rows) - 0.5, -0.5))
-        _bare(axes)
-    return Chart(drawn[0], alt)
-
-
-def _bars(
-    axes: Axes, counts: Sequence[int], edges: npt.NDArray[np.float64], colour: str, *, alpha: float = 1.0
-) -> None:
-    axes.stairs(np.maximum(counts, _FLOOR), edges, baseline=_FLOOR, fill=True, color=to_rgba(colour, alpha))
-
-
-_FLOOR: Final = 0.5
-"""Where the logarithmic axes begin: below one pair, so that one pair can be seen."""
-
-
-def _logarithmic(axes: Axes, highest: int) -> None:
-    axes.set_yscale("log")
-    axes.set_ylim(_FLOOR, 2.0 * highest)
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    _counted(axes)
-
-
-def _counted(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}" if count >= 1 or not count else ""))
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y")
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[:].set_visible(False)
 
 
 def _with_tails(histogram: HistogramFigures) -> list[int]:

@@ -20,7 +20,7 @@ class Coco:
     the annotation's id among those of its image, whatever the order in the file. Origins are ``path#ID`` with
     the annotation's id, or ``path#annotations[INDEX]`` where it has none.
 
-    The document is held in memory whole, as it must be to rank: about nine times the file's size at the peak.
+    The document is held in memory whole, as it must be to rank: about six times the file's size at the peak.
     """
 
     config: InputConfig

@@ -18,7 +18,7 @@ class Karpathy:
     The key is the file name without its extension; ``n`` is the index among the sentences; the split stays as
     it is, "restval" too. Origins are ``path#INDEX``, the index among the images.
 
-    The document is held in memory whole: about nine times the file's size at the peak.
+    The document is held in memory whole: about ten times the file's size at the peak.
     """
 
     config: InputConfig

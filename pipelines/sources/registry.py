@@ -64,7 +64,8 @@ def find_files(config: InputConfig) -> list[File]:
             problems.append(f"input.path: {pattern!r} is a folder: name the files in it, such as {pattern}/*")
         elif not files:
             problems.append(f"input.path: no file matches {pattern!r}")
-        found |= {os.path.abspath(file.path) if is_local(file.path) else file.path: file for file in files}  # noqa: PTH100
+        for file in files:
+            found.setdefault(os.path.abspath(file.path) if is_local(file.path) else file.path, file)  # noqa: PTH100
     in_order = sorted(found.values(), key=lambda file: file.path)
     compressed = SOURCES[config.format](config).compressed
     for file in in_order:

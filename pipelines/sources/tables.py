@@ -113,9 +113,8 @@ def _by_encoding(records: list[Record]) -> tuple[list[Record], list[Reject]]:
         if is_unicode(record.key + record.text + record.split):
             good.append(record)
         else:
-            key = record.key if is_unicode(record.key) else None
-            detail = f"not UTF-8: {shown(record.text if key is not None else record.key)}"
-            rejects.append(Reject(record.origin, "bad_encoding", detail, key, record.n))
+            detail = f"not UTF-8: {shown(record.text if is_unicode(record.key) else record.key)}"
+            rejects.append(Reject(record.origin, "bad_encoding", detail, record.key, record.n))
     return good, rejects
 
 
@@ -149,23 +148,18 @@ def _token_counts(texts: pa.Array, max_tokens: int) -> pa.Array:
 
 def _refused(record: Record, reason: str, length: str) -> Reject:
     """Return the reject of a record that `_reasons` gave ``reason``; ``length`` says how long it is."""
-    key: str | None = record.key
     if reason == "bad_key":
-        key, detail = (
-            None,
-            f"{len(record.key.encode()):,} bytes, not 1 to {LONGEST_KEY:,}: {shown(record.key)}",
-        )
+        detail = f"{len(record.key.encode()):,} bytes, not 1 to {LONGEST_KEY:,}: {shown(record.key)}"
     elif reason == "control_characters":
-        # A key that holds them is shown escaped in the detail, and nowhere raw.
-        controlled = re.search(KEY_CONTROLS, record.key)
-        key, detail = (None, f"in the key {shown(record.key)}") if controlled else (key, shown(record.text))
+        in_key = re.search(KEY_CONTROLS, record.key)
+        detail = f"in the key {shown(record.key)}" if in_key else shown(record.text)
     elif reason == "missing_field":
         detail = f"split is {shown(record.split)}, not a plain file name"
     elif reason == "empty_caption":
         detail = shown(record.text)
     else:
         detail = f"{length}: {shown(record.text)}"
-    return Reject(record.origin, reason, detail, key, record.n)
+    return Reject(record.origin, reason, detail, record.key, record.n)
 
 
 def _locator(template: MediaTemplate | None) -> Callable[[Record], Media | Reject | None]:
@@ -198,21 +192,29 @@ def _media_column(media: list[Media | None]) -> pa.Array:
 
 
 def _reject_table(rejects: list[Reject]) -> pa.Table:
+    """Return ``rejects`` as a table; a key that cannot be one, or would not print, is null there."""
     columns = {
         "origin": _printable([reject.origin for reject in rejects]),
         "reason": pa.array([reject.reason for reject in rejects], pa.string()),
         "detail": _printable([reject.detail[:LONGEST_DETAIL] for reject in rejects]),
-        "key": _printable([reject.key for reject in rejects]),
+        "key": pa.array([reject.key if _is_key(reject.key) else None for reject in rejects], pa.string()),
         "n": pa.array([reject.n for reject in rejects], pa.int32()),
     }
     return pa.table(columns, schema=REJECTS)
 
 
-def _printable(values: Sequence[str | None]) -> pa.Array:
-    r"""Return ``values`` as strings, lone surrogates written out as ``\udc80``."""
+def _is_key(key: str | None) -> bool:
+    if not key or not is_unicode(key) or len(key.encode()) > LONGEST_KEY:
+        return False
+    return re.search(KEY_CONTROLS, key) is None
+
+
+def _printable(values: Sequence[str]) -> pa.Array:
+    r"""Return ``values`` as strings: lone surrogates spelled ``\udc80``, control characters as ``\ufffd``."""
     try:
-        return pa.array(values, pa.string())
+        strings = pa.array(values, pa.string())
     except UnicodeEncodeError:
-        return pa.array(
-            [value and value.encode("utf-8", "backslashreplace").decode() for value in values], pa.string()
+        strings = pa.array(
+            [value.encode("utf-8", "backslashreplace").decode() for value in values], pa.string()
         )
+    return pc.replace_substring_regex(strings, KEY_CONTROLS, "\ufffd")

@@ -136,13 +136,14 @@ class _Sample:
 def _members(stream: BinaryIO, size: int) -> Iterator[tarfile.TarInfo]:
     """Yield the headers of a tar of ``size`` bytes; raises `_DamageError` unless it ends as tars do."""
     offset = 0
+    stream.seek(0)
     try:
         tar = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115  it opens nothing of its own
         while (member := tar.next()) is not None:
             # tarfile keeps every header it has seen, and follows a negative size backwards for ever
             # (CVE-2025-8194).
             tar.members.clear()  # type: ignore[attr-defined]
-            if tar.offset <= offset:
+            if member.size < 0 or tar.offset <= offset:
                 raise _DamageError(
                     "malformed_record", f"the header at byte {member.offset} has a negative size"
                 )
@@ -163,8 +164,8 @@ def _members(stream: BinaryIO, size: int) -> Iterator[tarfile.TarInfo]:
 def _split_name(name: str) -> tuple[str, str]:
     """Return (what a sample's members share, lower-case extension), cut at the first dot after the folder."""
     folder, slash, file = name.removeprefix("./").rpartition("/")
-    stem, _, ext = file.partition(".")
-    return (folder + slash + stem if stem else ""), ext.lower()
+    stem, dot, ext = file.partition(".")
+    return (folder + slash + stem if stem and dot else ""), ext.lower()
 
 
 def _content(member: tarfile.TarInfo, stream: BinaryIO) -> bytes:
