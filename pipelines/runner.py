@@ -44,7 +44,6 @@ class Launcher:
                 # One worker in a process of its own would be a process for nothing.
                 f"--direct_running_mode={self.config.mode if self.workers > 1 else 'in_memory'}",
                 "--no_save_main_session",
-                "--default_sdk_harness_log_level=ERROR",
             ]
         )
 
@@ -55,8 +54,6 @@ class Launcher:
     def run(self, build: Callable[[beam.Pipeline], None]) -> None:
         """Build a pipeline and run it to its end; raises `RunFailed` with the cause in one or two lines."""
         options = self.options()
-        # A worker process logs twenty lines of its start before it asks for the options, but not before it reads this.
-        os.environ.setdefault("PIPELINE_OPTIONS", '{"default_sdk_harness_log_level": "ERROR"}')
         # DirectRunner would switch between three runners by what it finds; the name says which one it is.
         pipeline = beam.Pipeline(runner=None if self._named_runner else FnApiRunner(), options=options)
         build(pipeline)

@@ -1,4 +1,4 @@
-"""The manifest: which shards a run has, and the sums that must come out. It is written last: it is the commit."""
+"""The manifest: which shards a run has, and the sums that must come out. Written last: it is the commit."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -55,7 +55,11 @@ class Manifest:
                 self.captions_read,
                 self.captions_in_shards + self.captions_rejected,
             ),
-            ("pairs made = pairs kept + pairs dropped", self.pairs_made, self.pairs_kept + self.pairs_dropped),
+            (
+                "pairs made = pairs kept + pairs dropped",
+                self.pairs_made,
+                self.pairs_kept + self.pairs_dropped,
+            ),
             ("pairs kept = pairs in shards", self.pairs_kept, kept),
             (
                 "pairs made = captions in shards x languages",

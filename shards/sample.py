@@ -24,7 +24,8 @@ class Translation:
         if self.back is not None:
             found["back"] = self.back
         found["scores"] = {
-            name: round(value, 4) if isinstance(value, float) else value for name, value in self.scores.items()
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in self.scores.items()
         }
         return found
 

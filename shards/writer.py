@@ -17,7 +17,7 @@ class ShardWriter:
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = _HashingSink(sink)
-        self._tar = tarfile.open(fileobj=self._sink, mode="w", format=tarfile.PAX_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=self._sink, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self.samples = 0
 
     def __enter__(self) -> Self:

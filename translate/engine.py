@@ -37,8 +37,8 @@ class Engine:
         self.model = model
         self._decoding = decoding
         self._max_batch_tokens = device.max_batch_tokens
-        self._tokenizer = MarianTokenizer(model.path)
         try:
+            self._tokenizer = MarianTokenizer(model.path)
             self._translator = ctranslate2.Translator(
                 str(model.path),
                 device=device.device,
@@ -46,26 +46,31 @@ class Engine:
                 inter_threads=device.inter_threads or len(os.sched_getaffinity(0)),
                 intra_threads=device.intra_threads or 1,
             )
-        except (RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ModelError(f"model {model.name!r} does not load from {model.path}: {error}") from error
 
     def translate(self, texts: Sequence[str], target: Language) -> Translations:
         """Translate ``texts`` (any number, best thousands of similar length) into ``target``.
 
-        The same list gives the same result whatever else runs beside it.
+        The same list gives the same result whatever else runs beside it. Raises `ModelError` where the
+        engine fails.
         """
         sources = self._tokenizer.encode(texts, token=self.model.target_token(target))
         readable = [i for i, source in enumerate(sources) if len(source) <= self.model.max_length]
         if not readable:
             return Translations([None] * len(texts), [None] * len(texts), [0] * len(texts))
         options = self._options(max(len(sources[i]) for i in readable))
-        results = self._translator.translate_batch(
-            [sources[i] for i in readable],
-            max_batch_size=self._max_batch_tokens,
-            batch_type="tokens",
-            return_scores=True,
-            **options,
-        )
+        try:
+            results = self._translator.translate_batch(
+                [sources[i] for i in readable],
+                max_batch_size=self._max_batch_tokens,
+                batch_type="tokens",
+                return_scores=True,
+                **options,
+            )
+        except (RuntimeError, ValueError) as error:
+            # A vocabulary that is not the model's own, or a device that has no memory left.
+            raise ModelError(f"model {self.model.name!r} fails to translate: {error}") from error
         hypotheses = [result.hypotheses[0] for result in results]
         decoded = self._tokenizer.decode(hypotheses)
         found = Translations([None] * len(texts), [None] * len(texts), [0] * len(texts))

@@ -53,7 +53,7 @@ class Language:
 
     @property
     def opus_tokens(self) -> tuple[str, ...]:
-        """Target tokens by which OPUS-MT's multilingual models may know this language, the usual one first."""
+        """Target tokens by which OPUS-MT's multilingual models may know this language, the best first."""
         own = _OPUS_NAMES.get((self.code.split("-")[0], self.script), ())
         names = (*own, self.iso639_3, f"{self.iso639_3}_{self.script}")
         return tuple(dict.fromkeys(f">>{name}<<" for name in (*names, self.code)))
@@ -76,9 +76,7 @@ def parse_language(code: str) -> Language:
             )
     except (LanguageTagError, LookupError):
         pass
-    raise LanguageError(
-        f"unknown language {code!r}{_suggestion(code)}; codes are BCP-47 such as de or pt-BR"
-    )
+    raise LanguageError(f"unknown language {code!r}{_suggestion(code)}; codes are BCP-47 such as de or pt-BR")
 
 
 def _suggestion(name: str) -> str:

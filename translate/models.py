@@ -63,18 +63,22 @@ class Model:
         for token in target.opus_tokens:
             if token in self.target_tokens:
                 return token
-        raise ModelError(f"model {self.name!r} has no token for {target.name} ({target.code}); {self.knows()}")
+        raise ModelError(
+            f"model {self.name!r} has no token for {target.name} ({target.code}); {self.knows()}"
+        )
 
     def check(self, source: Language, target: Language) -> None:
-        """Raise `ModelError` unless the model translates ``source`` to ``target``, as far as its files say."""
+        """Raise `ModelError` unless the model translates ``source`` to ``target``; its files may not say."""
         if self.source_language not in (None, source.code):
             raise ModelError(
-                f"model {self.name!r} translates from {self.source_language!r}, not from {source.name} ({source.code})"
+                f"model {self.name!r} translates from {self.source_language!r}, "
+                f"not from {source.name} ({source.code})"
             )
         self.target_token(target)
         if not self.target_tokens and self.target_language not in (None, target.code):
             raise ModelError(
-                f"model {self.name!r} translates to {self.target_language!r}, not to {target.name} ({target.code})"
+                f"model {self.name!r} translates to {self.target_language!r}, "
+                f"not to {target.name} ({target.code})"
             )
 
     def knows(self) -> str:
@@ -92,19 +96,19 @@ def resolve(name: str) -> Model:
     path = MINI if name == "mini" else Path(name)
     if not path.is_dir():
         raise ModelError(
-            f"translate.model {name!r}: no such directory; accepted are 'mini' and the path of a CTranslate2 "
+            f"model {name!r}: no such directory; accepted are 'mini' and the path of a CTranslate2 "
             "directory (make one with ct2-transformers-converter --model ID --output_dir DIR "
             "--copy_files source.spm target.spm tokenizer_config.json)"
         )
     if not (path / "model.bin").is_file():
         raise ModelError(
-            f"translate.model {name!r}: {path} holds no model.bin, so it is not a CTranslate2 directory; convert "
+            f"model {name!r}: {path} holds no model.bin, so it is not a CTranslate2 directory; convert "
             f"it: ct2-transformers-converter --model {path} --output_dir DIR "
             "--copy_files source.spm target.spm tokenizer_config.json"
         )
     for needed in ("config.json", "source.spm", "target.spm"):
         if not (path / needed).is_file():
-            raise ModelError(f"translate.model {name!r}: {path} lacks {needed}")
+            raise ModelError(f"model {name!r}: {path} lacks {needed}")
     settings = _tokenizer_settings(path)
     files = [path / part for part in _IDENTITY if (path / part).is_file()]
     return Model(
@@ -127,12 +131,15 @@ def _vocabulary(path: Path) -> list[str]:
     """Return the source vocabulary: the language tokens stand there."""
     for stem in ("shared_vocabulary", "source_vocabulary"):
         if (path / f"{stem}.json").is_file():
-            try:
-                return [str(token) for token in json.loads((path / f"{stem}.json").read_text("utf-8"))]
-            except ValueError as error:
-                raise ModelError(f"{path / stem}.json is not JSON: {error}") from error
+            tokens = _read_json(path / f"{stem}.json")
+            if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+                raise ModelError(f"{path / stem}.json is not a list of tokens")
+            return tokens
         if (path / f"{stem}.txt").is_file():
-            return (path / f"{stem}.txt").read_text("utf-8").split("\n")
+            try:
+                return (path / f"{stem}.txt").read_text("utf-8").split("\n")
+            except UnicodeDecodeError as error:
+                raise ModelError(f"{path / stem}.txt is not UTF-8: {error}") from error
     raise ModelError(f"{path} lacks shared_vocabulary.json (or source_vocabulary.json)")
 
 
@@ -140,17 +147,26 @@ def _tokenizer_settings(path: Path) -> dict[str, object]:
     file = path / "tokenizer_config.json"
     if not file.is_file():
         return {}
+    settings = _read_json(file)
+    if not isinstance(settings, dict):
+        raise ModelError(f"{file} is not a mapping of settings")
+    return settings
+
+
+def _read_json(file: Path) -> object:
     try:
-        settings = json.loads(file.read_text("utf-8"))
+        content: object = json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise ModelError(f"{file} is not JSON: {error}") from error
-    return settings if isinstance(settings, dict) else {}
+    return content
 
 
 def _positions(settings: dict[str, object]) -> int:
     length = settings.get("model_max_length")
-    # Hugging Face writes 1e30 where a tokenizer knows no limit.
-    return length if isinstance(length, int) and 0 < length <= 1 << 16 else _DEFAULT_POSITIONS
+    # Hugging Face writes 1e30 where a tokenizer knows no limit, and JSON's true is an int in Python.
+    if isinstance(length, int) and not isinstance(length, bool) and 0 < length <= 1 << 16:
+        return length
+    return _DEFAULT_POSITIONS
 
 
 def _language_code(name: object) -> str | None:

@@ -18,7 +18,7 @@ class MarianTokenizer:
         self._target = sentencepiece.SentencePieceProcessor(model_file=str(path / "target.spm"))
 
     def encode(self, texts: Sequence[str], *, token: str | None) -> list[list[str]]:
-        """Return the source pieces of each text, behind the target language's ``token`` where there is one."""
+        """Return the source pieces of each text, behind the target language's ``token`` if there is one."""
         prefix = [] if token is None else [token]
         encoded: list[list[str]] = self._source.encode(list(texts), out_type=str, num_threads=1)
         return [[*prefix, *pieces, END_OF_SENTENCE] for pieces in encoded]
