@@ -131,7 +131,8 @@ def _start(
     run = Run(os.path.abspath(out) if files.is_local(out) else out)  # noqa: PTH100
     plan, found = check(config)
     if plan is None or problems or found:
-        raise ConfigError([*problems, *found])
+        # What the loader has named is not named again by who stumbled over it.
+        raise ConfigError([*problems, *(one for one in found if not any(one in named for named in problems))])
     stages_of_run = Stages(run, config, plan, Launcher(config.runner, options.beam), Reporter(quiet=options.quiet))
     options.running = True
     return stages_of_run(stages, overwrite=options.overwrite)

@@ -28,8 +28,7 @@ def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | N
     config, problems = _validate(settings)
     if config is not None:
         problems += [*_language_problems(config), *_threshold_problems(config)]
-        if not problems:
-            config = _canonical(config, Path(path).resolve().parent)
+        config = _canonical(config, Path(path).resolve().parent)
     return config, [f"{path}: {problem}" for problem in problems]
 
 
@@ -138,18 +137,24 @@ def _language_problems(config: Config) -> Iterator[str]:
 
 
 def _threshold_problems(config: Config) -> Iterator[str]:
+    found: dict[str, list[str]] = {}
     for code in config.languages:
         try:
             config.judge.thresholds_for(code)
         except ThresholdError as error:
-            yield f"judge, for {code!r}: {error}"
+            found.setdefault(str(error), []).append(code)
+    for problem, codes in found.items():
+        yield f"judge, for {', '.join(codes)}: {problem}"
 
 
 def _canonical(config: Config, folder: Path) -> Config:
-    """Return ``config`` with BCP-47 codes and with relative paths made absolute."""
+    """Return ``config`` with BCP-47 codes, where they can be told, and with relative paths made absolute."""
 
     def code(name: str) -> str:
-        return parse_language(name).code
+        try:
+            return parse_language(name).code
+        except LanguageError:
+            return name
 
     def placed(path: str) -> str:
         return str(folder / path) if files.is_local(path) else path

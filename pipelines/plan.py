@@ -14,7 +14,7 @@ from pipelines.captions import NORMALISER_VERSION
 from pipelines.config import Config, ConfigError
 from pipelines.ledger import Fingerprints, fingerprint
 from translate.decoding import Decoding, Device
-from translate.languages import Language, parse_language
+from translate.languages import Language, LanguageError, parse_language
 from translate.models import Model, ModelError, resolve
 
 SCORES_VERSION = 1
@@ -60,7 +60,10 @@ class Plan:
 
 def make_plan(config: Config) -> Plan:
     """Resolve the models of ``config``; raises `ConfigError` with every model and language that cannot be done."""
-    source = parse_language(config.source_language)
+    try:
+        source = parse_language(config.source_language)
+    except LanguageError as error:
+        raise ConfigError([str(error)]) from None
     settings = config.translate
     decoding = Decoding(
         beam_size=settings.beam_size,
@@ -73,7 +76,7 @@ def make_plan(config: Config) -> Plan:
     for code in config.languages:
         try:
             plans.append(_plan_language(config, source, parse_language(code), decoding))
-        except ModelError as error:
+        except (ModelError, LanguageError) as error:
             problems.append(str(error))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))

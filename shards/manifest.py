@@ -1,9 +1,10 @@
 """The manifest: which shards a run has, and the sums that must come out. Written last: it is the commit."""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final
+from typing import Final
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 VERSION: Final = 1
 
@@ -77,13 +78,19 @@ class Manifest:
 def read_manifest(content: bytes) -> Manifest:
     """Return the manifest that `Manifest.to_json` wrote; raises `ManifestError` where ``content`` is none."""
     try:
-        loaded: dict[str, Any] = orjson.loads(content)
-        if loaded["version"] != VERSION:
-            raise ManifestError(f"manifest version {loaded['version']!r}; this captionloom reads {VERSION}")
-        shards = tuple(Shard(**shard) for shard in loaded["shards"])
-        known = {entry.name for entry in fields(Manifest)} - {"shards"}
-        return Manifest(shards=shards, **{name: loaded[name] for name in known})
-    except ManifestError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(f"not a manifest: {error!r}") from error
+        loaded = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ManifestError(f"not a manifest: not JSON: {error}") from None
+    if not isinstance(loaded, dict):
+        raise ManifestError("not a manifest: not a JSON object")
+    if loaded.get("version", VERSION) != VERSION:
+        raise ManifestError(f"manifest version {loaded['version']!r}; this captionloom reads {VERSION}")
+    missing = [entry.name for entry in fields(Manifest) if entry.name not in loaded]
+    if missing:
+        raise ManifestError(f"not a manifest: it lacks {', '.join(missing)}")
+    try:
+        return TypeAdapter(Manifest).validate_json(content, strict=True)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(str(part) for part in wrong["loc"])
+        raise ManifestError(f"not a manifest: {where}: {wrong['msg']}") from None

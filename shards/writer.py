@@ -17,7 +17,8 @@ class ShardWriter:
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = _HashingSink(sink)
-        self._tar = tarfile.open(fileobj=self._sink, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        # typeshed wants a whole file; tarfile writes through write() and tell() alone.
+        self._tar = tarfile.open(fileobj=self._sink, mode="w", format=tarfile.PAX_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115
         self.samples = 0
 
     def __enter__(self) -> Self:
@@ -37,7 +38,7 @@ class ShardWriter:
             entry.mode = 0o644
             self._tar.addfile(entry, io.BytesIO(content))
         # tarfile remembers every member for getmembers(), which nobody asks of a writer.
-        self._tar.members = []  # type: ignore[attr-defined]
+        self._tar.members = []
         self.samples += 1
 
     @property

@@ -182,7 +182,7 @@ def test_few_languages_are_open(audit: Audit) -> None:
 
 
 def test_many_languages_are_folded(pairs_of: PairsOf, config_of: ConfigOf) -> None:
-    """With more than six languages the top has the worst five, and each section is folded under its sentence."""
+    """With more than six languages the top has the worst five, and each section is folded."""
     languages = ["cs", "de", "es", "fr", "it", "nl", "pl"]
     rows = [
         {"key": f"{i}", "language": language, "reasons": ["empty"] if i < place else []}
@@ -195,9 +195,8 @@ def test_many_languages_are_folded(pairs_of: PairsOf, config_of: ConfigOf) -> No
     assert re.findall(r"<li>(\w+): ", top)[:5] == ["Polish", "Dutch", "Italian", "French", "Spanish"]
 
 
-@pytest.mark.slow
-def test_fifty_languages_are_a_page_of_bounded_size(pairs_of: PairsOf, config_of: ConfigOf) -> None:
-    """Fifty languages share the room for cards, and their charts are small."""
+def test_fifty_languages_share_the_cards(pairs_of: PairsOf, config_of: ConfigOf) -> None:
+    """The page has at most 240 cards, whatever the number of languages."""
     languages = _FIFTY.split()
     reasons = ["too_long", "empty", "wrong_language", "repetition", "low_similarity"]
     rows = [
@@ -207,8 +206,7 @@ def test_fifty_languages_are_a_page_of_bounded_size(pairs_of: PairsOf, config_of
     ]
     audit = tally(summarise(pairs_of(*rows)), config=config_of(*languages))
     cards = [choose_cards(language, languages=50) for language in audit["languages"].values()]
-    assert sum(len(card.kept) + len(card.dropped) for card in cards) == 200
-    assert len(render(audit, thumbnails={})) < 3_500_000
+    assert [(len(card.kept), len(card.dropped)) for card in cards] == [(1, 3)] * 50
 
 
 def test_cards_show_every_reason_before_any_twice(pairs_of: PairsOf, config_of: ConfigOf) -> None:

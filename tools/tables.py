@@ -1,0 +1,46 @@
+"""Write the tables of docs/using.md from the code: reasons, rules and thresholds. Run it after changing one.
+
+    python tools/tables.py
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from filters.verdict import RULES, THRESHOLDS
+from pipelines.captions import REJECT_REASONS
+
+PAGE = Path(__file__).parents[1] / "docs" / "using.md"
+
+
+def _table(name: str, header: str, rows: Iterable[str]) -> str:
+    line = "|" + "---|" * header.count("|", 1)
+    return "\n".join([f"<!-- {name} -->", header, line, *rows, f"<!-- end of {name} -->"])
+
+
+def tables() -> dict[str, str]:
+    """Return the tables by the name of their place in the page."""
+    names = {name: ", ".join(f"`{bound}`" for bound in rule.thresholds) for name, rule in RULES.items()}
+    rejects = [f"| `{reason}` | {why} |" for reason, why in REJECT_REASONS.items()]
+    rules = [f"| `{name}` | {rule.explanation} | {names[name]} |" for name, rule in RULES.items()]
+    bounds = [
+        f"| `{name}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |"
+        for name, row in THRESHOLDS.items()
+    ]
+    return {
+        "rejects": _table("rejects", "| reason | what it means |", rejects),
+        "rules": _table("rules", "| reason | what it means | thresholds |", rules),
+        "thresholds": _table("thresholds", "| threshold | default | range | why |", bounds),
+    }
+
+
+def filled(page: str) -> str:
+    """Return ``page`` with every table put in its place."""
+    for name, table in tables().items():
+        place = re.compile(rf"<!-- {name} -->(.*<!-- end of {name} -->)?", re.DOTALL)
+        page = place.sub(lambda _, table=table: table, page)
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
