@@ -80,9 +80,7 @@ class LanguageIdentifier:
         """Return whether the model has the label; of a language that it has not, `identify` says nothing."""
         return f"__label__{label}" in self._index
 
-    def identify(
-        self, texts: pa.Array, *, expected: str, plausible: Collection[str]
-    ) -> tuple[pa.Array, pa.Array]:
+    def identify(self, texts: pa.Array, *, expected: str, plausible: Collection[str]) -> tuple[pa.Array, pa.Array]:
         """Return for each text the likeliest label and the probability of ``expected`` (float32, 0 to 1).
 
         Only ``expected``, the ``plausible`` labels (see `plausible_labels`) and one that has the majority

@@ -28,9 +28,7 @@ _SPELLED: Final = MappingProxyType(
     }
 )  # fmt: skip
 
-_MYRIADS: Final = MappingProxyType(
-    {"十": 10, "百": 100, "千": 1000, "万": 10_000, "萬": 10_000, "만": 10_000}
-)
+_MYRIADS: Final = MappingProxyType({"十": 10, "百": 100, "千": 1000, "万": 10_000, "萬": 10_000, "만": 10_000})
 
 _GROUPED: Final = re.compile(r"(?<!\d)(\d{1,3})((?:[., '’\u00a0\u2009\u202f]\d{3})+)(?!\d)")
 _MYRIAD: Final = re.compile(r"(?<!\d)(\d{1,9})(?:\.(\d{1,4}))?\s?([十百千万萬만])")

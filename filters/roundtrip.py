@@ -12,9 +12,7 @@ def chrf(references: pa.Array, hypotheses: pa.Array) -> pa.Array:
     """
     metric = CHRF()
     scores = [
-        None
-        if reference is None or hypothesis is None
-        else metric.sentence_score(hypothesis, [reference]).score
+        None if reference is None or hypothesis is None else metric.sentence_score(hypothesis, [reference]).score
         for reference, hypothesis in zip(references.to_pylist(), hypotheses.to_pylist(), strict=True)
     ]
     return pa.array(scores, pa.float32())

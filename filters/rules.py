@@ -97,10 +97,7 @@ def measure(
         "repetition": _repetition(*words, len(target), n=_NGRAM if spaced else _NGRAM_UNSPACED),
         "script_share": _script_share(target, script),
     }
-    columns = {
-        name: pa.array(values, pa.float32(), mask=missing | np.isnan(values))
-        for name, values in scores.items()
-    }
+    columns = {name: pa.array(values, pa.float32(), mask=missing | np.isnan(values)) for name, values in scores.items()}
     return columns | {"numbers_differ": pc.if_else(pa.array(missing), None, numbers_differ(source, target))}
 
 

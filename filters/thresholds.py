@@ -16,9 +16,7 @@ class UnknownThresholdError(ThresholdError):
 
     def __init__(self, name: str) -> None:
         nearest = difflib.get_close_matches(name, THRESHOLDS, n=1, cutoff=0.0)[0]
-        super().__init__(
-            f"unknown threshold {name!r} (did you mean {nearest!r}?); known: {', '.join(THRESHOLDS)}"
-        )
+        super().__init__(f"unknown threshold {name!r} (did you mean {nearest!r}?); known: {', '.join(THRESHOLDS)}")
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ class Thresholds:
         0.2,
         0,
         1,
-        "One or two human captions in 29,000 have more; a phrase that a translation says once too "
-        "often makes 0.25.",
+        "One or two human captions in 29,000 have more; a phrase that a translation says once too often makes 0.25.",
     )
     min_length_ratio: float | None = _threshold(
         0.5,
@@ -99,15 +96,12 @@ class Thresholds:
         "At or below it are 0.1 to 1.3 % of human translations, 92 to 99 % of those of another caption and "
         "40 % of halves (teacher muse).",
     )
-    full_similarity: float | None = _threshold(
-        0.7, -1, 1, "Three human translations in four have more (teacher muse)."
-    )
+    full_similarity: float | None = _threshold(0.7, -1, 1, "Three human translations in four have more (teacher muse).")
     min_logprob: float | None = _threshold(
         -1.2,
         -100,
         0,
-        "A mean token probability of 0.3: the 1 to 3 % of a small model's COCO translations below it are "
-        "gibberish.",
+        "A mean token probability of 0.3: the 1 to 3 % of a small model's COCO translations below it are gibberish.",
     )
     full_logprob: float | None = _threshold(
         -0.7,

@@ -76,9 +76,7 @@ class Rule:
         return pc.fill_null(answer, False).combine_chunks()
 
 
-def _outside(
-    name: str, explanation: str, column: str, *, low: str | None = None, high: str | None = None
-) -> Rule:
+def _outside(name: str, explanation: str, column: str, *, low: str | None = None, high: str | None = None) -> Rule:
     """Return the rule that ``column`` be no less than the threshold ``low`` and no more than ``high``."""
 
     def test(pairs: pa.Table, thresholds: Thresholds) -> pa.ChunkedArray | None:

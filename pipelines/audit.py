@@ -1,7 +1,7 @@
 """The audit pipeline: the finished run in, ``audit.json`` and ``report.html`` out."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,34 +17,26 @@ from pipelines.report.cards import pictured
 from pipelines.report.figures import Audit
 from pipelines.report.tally import tally
 from pipelines.report.thumbnails import read_thumbnails
+from pipelines.run import Run
+from pipelines.runner import Launcher
 from pipelines.summary import Summary, merge, summarise, summarise_rejects
 
 _BATCH_ROWS = 65_536
 """Rows of a part that are in memory at once."""
 
 
-def write_audit(
-    *,
-    pairs: str,
-    rejects: str,
-    shards: str,
-    folder: str,
-    config: Config,
-    make_pipeline: Callable[[], beam.Pipeline],
-) -> Audit:
-    """Audit a finished run: write ``audit.json`` and ``report.html`` into ``folder`` and return the former.
+def write_audit(run: Run, config: Config, launcher: Launcher) -> Audit:
+    """Audit a finished run: write ``audit.json`` and ``report.html`` into its audit folder and return the former.
 
-    ``pairs`` and ``rejects`` are the folders of Parquet parts; ``shards`` is the folder of the tars, from
-    which the report takes its pictures where there are any. The same run gives the same
-    bytes on every runner.
+    The same run gives the same bytes on every runner.
     """
-    target = files.join(folder, "audit.json")
-    with make_pipeline() as pipeline:
-        _ = pipeline | "Audit" >> WriteFigures(_parts(pairs), _parts(rejects), target=target, config=config)
+    target = files.join(run.audit, "audit.json")
+    figures = WriteFigures(_parts(run.pairs), _parts(run.rejects), target=target, config=config)
+    launcher.run(lambda pipeline: pipeline | "Audit" >> figures)
     # Results do not come back from a runner, so the file is what carries them.
     audit: Audit = orjson.loads(files.read_bytes(target))
-    thumbnails = read_thumbnails(pictured(audit), shards)
-    files.write_bytes(files.join(folder, "report.html"), render(audit, thumbnails=thumbnails).encode())
+    thumbnails = read_thumbnails(pictured(audit), run.shards)
+    files.write_bytes(files.join(run.audit, "report.html"), render(audit, thumbnails=thumbnails).encode())
     return audit
 
 
@@ -71,8 +63,7 @@ class WriteFigures(beam.PTransform):
         return (
             summaries
             | "Together" >> beam.Flatten()
-            | "Combine"
-            >> beam.CombineGlobally(CombineSummaries())  # one Summary, of nothing where nothing came
+            | "Combine" >> beam.CombineGlobally(CombineSummaries())  # one Summary, of nothing where nothing came
             | "Write" >> beam.Map(self._write)  # path
         )
 
@@ -119,4 +110,4 @@ def _write_figures(summary: Summary, *, target: str, config: Config) -> str:
 
 
 def _parts(folder: str) -> list[str]:
-    return [file.path for file in files.find(files.join(folder, "*.parquet"))]
+    return [file.path for file in files.listing(folder, suffix=".parquet")]

@@ -66,7 +66,11 @@ def _is_full_disk(message: str) -> bool:
 
 def _interrupted(options: argparse.Namespace) -> int:
     """Say how to go on and end at once: every finished part is whole, and nothing else counts."""
-    print("\ncaptionloom: stopped; run the same command again to continue where it was", file=sys.stderr, flush=True)
+    print(
+        "\ncaptionloom: stopped; run the same command again to continue where it was",
+        file=sys.stderr,
+        flush=True,
+    )
     if options.running:
         # Threads and processes of the runner may still be in a batch of the engine: nothing of theirs is needed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

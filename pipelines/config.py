@@ -108,9 +108,7 @@ class JudgeConfig(_Section):
     def thresholds_for(self, language: str) -> Thresholds:
         """Return the thresholds in force for ``language``."""
         override = self.languages.get(language)
-        return Thresholds.for_language(language).replaced(
-            self.thresholds | (override.thresholds if override else {})
-        )
+        return Thresholds.for_language(language).replaced(self.thresholds | (override.thresholds if override else {}))
 
     @property
     def active_rules(self) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
         _ = (
             {"captions": captions.captions, "pairs": pairs}
             | "Captions and pairs" >> beam.CoGroupByKey()
-            | "Pack" >> beam.ParDo(
+            | "Pack"
+            >> beam.ParDo(
                 PackShard(
                     run,
                     shard_plan,
@@ -217,9 +218,7 @@ class JudgeBucket(beam.DoFn):
                 yield shard, files.ipc_bytes(part)
 
 
-def _commit(
-    run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]
-) -> Manifest:
+def _commit(run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]) -> Manifest:
     rejects = Counter(ingested.rejects)
     for record in records:
         rejects.update(record["rejects"])

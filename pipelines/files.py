@@ -59,11 +59,7 @@ def exists(path: str) -> bool:
 
 def size(path: str) -> int:
     """Return the bytes of the file at ``path``."""
-    return (
-        os.path.getsize(path)
-        if is_local(path)
-        else FileSystems.match([path])[0].metadata_list[0].size_in_bytes
-    )  # noqa: PTH202
+    return os.path.getsize(path) if is_local(path) else FileSystems.match([path])[0].metadata_list[0].size_in_bytes
 
 
 def modified(path: str) -> float:
@@ -79,7 +75,7 @@ def is_local(path: str) -> bool:
 def open_raw(path: str) -> BinaryIO:
     """Open ``path`` for reading as the bytes that lie on disk: seekable, never decompressed."""
     if is_local(path):
-        return open(path, "rb")  # noqa: SIM115, PTH123  the caller closes it; several times faster than Beam's
+        return open(path, "rb")  # noqa: PTH123  the caller closes it; several times faster than Beam's
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 

@@ -58,7 +58,10 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
             pipeline
             | "Splits" >> beam.Create(list(enumerate(splits)))
             | "Spread the splits" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(ReadSplit(config, captions=run.captions, rejects=run.rejects)).with_outputs("parts", main="hashes")
+            | "Read"
+            >> beam.ParDo(ReadSplit(config, captions=run.captions, rejects=run.rejects)).with_outputs(
+                "parts", main="hashes"
+            )
         )
         hashes.parts | "Collect the parts" >> Collect(parts)
         _ = (

@@ -76,6 +76,4 @@ class Judge:
         rows = judged.num_rows
         columns = {name: judged[name] for name in judged.column_names}
         columns["language"] = pa.repeat(self.language.code, rows)
-        return pa.table(
-            [columns.get(field.name, pa.nulls(rows, field.type)) for field in JUDGED], schema=JUDGED
-        )
+        return pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in JUDGED], schema=JUDGED)

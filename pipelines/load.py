@@ -1,7 +1,8 @@
 """A YAML file and ``--set`` options become a `Config`, or one message that lists all that is wrong."""
 
+import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,49 +13,62 @@ from pydantic_core import ErrorDetails
 from filters.thresholds import ThresholdError
 from pipelines import files
 from pipelines.config import Config, ConfigError, nearest
+from pipelines.sources.record import shown
 from translate.languages import LanguageError, parse_language
 
 
 def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | None, list[str]]:
     """Return the configuration in the YAML file ``path`` with ``a.b=value`` ``overrides``, and all that is wrong.
 
-    Relative paths in it start at the file's own folder. A wrong setting is named and left at its default, so that
-    what else is wrong is found too; the configuration is None where not even that can be had. Nothing may run while
-    the list is not empty. Raises `ConfigError` where there is nothing to read.
+    Relative paths in it start at the file's own folder. A wrong setting is named and left at its default, a wrong
+    language left out, so that what else is wrong is found too; the configuration is None where not even that can be
+    had. Nothing may run while the list is not empty. Raises `ConfigError` where there is nothing to read.
     """
     settings = _read(path)
     for override in overrides:
         _override(settings, override)
     config, problems = _validate(settings)
     if config is not None:
-        problems += [*_language_problems(config), *_threshold_problems(config)]
+        problems += _language_problems(config)
         config = _canonical(config, Path(path).resolve().parent)
+        problems += _threshold_problems(config)
     return config, [f"{path}: {problem}" for problem in problems]
 
 
 def _validate(settings: dict[str, Any]) -> tuple[Config | None, list[str]]:
-    """Return the configuration without its wrong settings, if it can do without them, and what is wrong with those."""
-    problems: list[str] = []
-    while True:
-        try:
-            return Config.model_validate(settings), problems
-        except ValidationError as error:
-            problems += [_explain(details) for details in error.errors()]
-            settings = copy.deepcopy(settings)
-            if not all([_drop(settings, details["loc"]) for details in error.errors()]):
-                return None, problems
+    """Return the configuration without its wrong settings, if it can do without, and what is wrong with those."""
+    try:
+        return Config.model_validate(settings), []
+    except ValidationError as error:
+        errors = error.errors()
+    problems = list(dict.fromkeys(_explain(settings, details) for details in errors))
+    try:
+        return Config.model_validate(_without(settings, errors)), problems
+    except ValidationError:
+        return None, problems
 
 
-def _drop(settings: dict[str, Any], location: Sequence[int | str]) -> bool:
-    """Delete the setting at ``location``; return whether it was there."""
+def _without(settings: dict[str, Any], errors: Sequence[ErrorDetails]) -> dict[str, Any]:
+    """Return ``settings`` without those that ``errors`` are about."""
+    rest = copy.deepcopy(settings)
+    # From the last on: what is left of a list keeps its index.
+    for place in reversed(dict.fromkeys(_place(settings, details["loc"]) for details in errors)):
+        inner: Any = rest
+        for part in place[:-1]:
+            inner = inner[part] if isinstance(inner, list) or part in inner else {}
+        if place and (isinstance(inner, list) or place[-1] in inner):
+            del inner[place[-1]]
+    return rest
+
+
+def _place(settings: dict[str, Any], location: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Return ``location`` as far as it leads to something in ``settings``: pydantic adds the members of unions."""
     inner: Any = settings
-    for part in location[:-1]:
-        if isinstance(inner, dict) and part not in inner:
-            return True  # a union's member, or gone with an earlier problem
-        if not isinstance(inner, dict):
-            break
+    for depth, part in enumerate(location):
+        if not (isinstance(part, int) if isinstance(inner, list) else isinstance(inner, dict) and part in inner):
+            return tuple(location[:depth])
         inner = inner[part]
-    return isinstance(inner, dict) and (inner.pop(location[-1], inner) is not inner)
+    return tuple(location)
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -87,17 +101,22 @@ def _override(settings: dict[str, Any], override: str) -> None:
         raise ConfigError([f"--set {override!r}: {value!r} is not a YAML value"]) from None
 
 
-def _explain(details: ErrorDetails) -> str:
+def _explain(settings: dict[str, Any], details: ErrorDetails) -> str:
     """Return one line on one validation error: the setting, what is wrong, what was given."""
-    location = [part for part in details["loc"] if not (isinstance(part, str) and "[" in part)]
-    name = ".".join(str(part) for part in location)
-    if details["type"] == "extra_forbidden":
-        known = _known_settings(location[:-1])
-        return f"unknown setting {name!r}{nearest(str(location[-1]), known)}; known here: {', '.join(known)}"
     if details["type"] == "missing":
-        return f"{name} is required"
-    message = details["msg"].removeprefix("Value error, ")
-    return f"{name}: {message} (got {details['input']!r})"
+        return f"{_name(details['loc'])} is required"
+    place = _place(settings, details["loc"])
+    if details["type"] == "extra_forbidden":
+        known = _known_settings(place[:-1])
+        return f"unknown setting {_name(place)!r}{nearest(str(place[-1]), known)}; known here: {', '.join(known)}"
+    message, given = details["msg"].removeprefix("Value error, "), details["input"]
+    if details["type"] == "string_type" and isinstance(given, bool):
+        message += "; YAML reads no, yes, on and off as true or false unless quoted"
+    return f"{_name(place) or 'the configuration'}: {message} (got {shown(given)})"
+
+
+def _name(location: Sequence[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
 def _known_settings(location: Sequence[object]) -> list[str]:
@@ -112,27 +131,31 @@ def _known_settings(location: Sequence[object]) -> list[str]:
 
 
 def _language_problems(config: Config) -> Iterator[str]:
-    named = [("source_language", config.source_language)]
-    named += [(f"languages[{i}]", code) for i, code in enumerate(config.languages)]
-    named += [("judge.languages", code) for code in config.judge.languages]
-    for section, value in (
+    models = [
         ("translate.model", config.translate.model),
         ("translate.back_model", config.translate.back_model),
-    ):
-        named += [(section, code) for code in value] if isinstance(value, dict) else []
-    codes: dict[str, str] = {}
-    for where, code in named:
-        try:
-            codes[code] = parse_language(code).code
-        except LanguageError as error:
-            yield f"{where}: {error}"
-    targets = [codes.get(code, code) for code in config.languages]
-    for code in sorted({code for code in targets if targets.count(code) > 1}):
-        yield f"languages: {code!r} stands there twice"
-    if codes.get(config.source_language) in targets:
-        yield f"languages: {config.source_language!r} is the source language"
-    for code in config.judge.languages:
-        if code in codes and codes[code] not in targets:
+    ]
+    named: list[tuple[str, Iterable[str]]] = [
+        ("source_language", [config.source_language]),
+        ("languages", config.languages),
+        ("judge.languages", config.judge.languages),
+        *((name, model) for name, model in models if isinstance(model, dict)),
+    ]
+    codes: dict[str, list[str]] = {}
+    for where, given in named:
+        codes[where] = []
+        for code in given:
+            try:
+                codes[where].append(parse_language(code).code)
+            except LanguageError as error:
+                yield f"{where}: {error}"
+        for code in sorted({code for code in codes[where] if codes[where].count(code) > 1}):
+            yield f"{where}: {code!r} stands there twice"
+    for code in codes["source_language"]:
+        if code in codes["languages"]:
+            yield f"languages: {code!r} is the source language"
+    for code in codes["judge.languages"]:
+        if code not in codes["languages"]:
             yield f"judge.languages: {code!r} is not among the languages"
 
 
@@ -142,46 +165,57 @@ def _threshold_problems(config: Config) -> Iterator[str]:
         try:
             config.judge.thresholds_for(code)
         except ThresholdError as error:
-            found.setdefault(str(error), []).append(code)
+            found.setdefault(str(error), []).append(repr(code))
     for problem, codes in found.items():
         yield f"judge, for {', '.join(codes)}: {problem}"
 
 
 def _canonical(config: Config, folder: Path) -> Config:
-    """Return ``config`` with BCP-47 codes, where they can be told, and with relative paths made absolute."""
+    """Return ``config`` with BCP-47 codes, without what is no language, and with relative paths made absolute."""
 
-    def code(name: str) -> str:
-        try:
-            return parse_language(name).code
-        except LanguageError:
-            return name
+    def codes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for name in names:
+            with contextlib.suppress(LanguageError):
+                yield name, parse_language(name).code
 
     def placed(path: str) -> str:
         return str(folder / path) if files.is_local(path) else path
 
-    def model(value: str | dict[str, str] | None) -> Any:
+    def template(path: str) -> str:
+        # The folder is no part of the template: braces in its name are literal.
+        literal = Path(str(folder).replace("{", "{{").replace("}", "}}"))
+        return str(literal / path) if files.is_local(path) else path
+
+    def model(value: str | dict[str, str] | None) -> str | dict[str, str] | None:
         if isinstance(value, dict):
-            return {code(language): model(name) for language, name in value.items()}
+            return {code: value[name] if value[name] == "mini" else placed(value[name]) for name, code in codes(value)}
         return value if value in (None, "mini") else placed(value)
 
-    source = config.input
-    update: dict[str, Any] = {
-        "languages": [code(language) for language in config.languages],
-        "source_language": code(config.source_language),
-        "out": config.out and placed(config.out),
-        "ledger": config.ledger and placed(config.ledger),
-        "input": source.model_copy(
-            update={
-                "path": [placed(path) for path in source.paths],
-                "media": source.media and placed(source.media),
-                "media_root": source.media_root and placed(source.media_root),
-            }
-        ),
-        "translate": config.translate.model_copy(
-            update={"model": model(config.translate.model), "back_model": model(config.translate.back_model)}
-        ),
-        "judge": config.judge.model_copy(
-            update={"languages": {code(name): given for name, given in config.judge.languages.items()}}
-        ),
-    }
-    return config.model_copy(update=update)
+    source_language = next((code for _, code in codes([config.source_language])), "en")
+    targets = dict.fromkeys(code for _, code in codes(config.languages))
+    targets.pop(source_language, None)
+    source, judge = config.input, config.judge
+    return config.model_copy(
+        update={
+            "languages": list(targets),
+            "source_language": source_language,
+            "out": config.out and placed(config.out),
+            "ledger": config.ledger and placed(config.ledger),
+            "input": source.model_copy(
+                update={
+                    "path": [placed(path) for path in source.paths],
+                    "media": source.media and template(source.media),
+                    "media_root": source.media_root and placed(source.media_root),
+                }
+            ),
+            "translate": config.translate.model_copy(
+                update={
+                    "model": model(config.translate.model),
+                    "back_model": model(config.translate.back_model),
+                }
+            ),
+            "judge": judge.model_copy(
+                update={"languages": {code: judge.languages[name] for name, code in codes(judge.languages)}}
+            ),
+        }
+    )

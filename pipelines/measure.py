@@ -32,9 +32,7 @@ class Models:
         """Return the engine of ``model``; languages that share a model share it."""
         with self._lock:
             if model.digest not in self._engines:
-                self._engines[model.digest] = Engine(
-                    model, decoding=self._plan.decoding, device=self._plan.device
-                )
+                self._engines[model.digest] = Engine(model, decoding=self._plan.decoding, device=self._plan.device)
             return self._engines[model.digest]
 
     def identifier(self) -> LanguageIdentifier:
@@ -72,9 +70,7 @@ class Worker:
             ],
             schema=TRANSLATIONS,
         )
-        files.write_parquet(
-            self._ledger.part("translations", plan.fingerprints.translations, name), translations
-        )
+        files.write_parquet(self._ledger.part("translations", plan.fingerprints.translations, name), translations)
         return translations
 
     def complete(self, plan: LanguagePlan, name: str, translations: pa.Table) -> None:

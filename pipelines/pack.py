@@ -158,9 +158,7 @@ def spread(captions: Sequence[CaptionRow], judged: pa.Table, *, languages: Seque
     return pa.concat_tables(tables).take(pa.array(order)).combine_chunks()
 
 
-def kept_translations(
-    pairs: pa.Table, *, captions: int, languages: Sequence[str]
-) -> list[dict[str, Translation]]:
+def kept_translations(pairs: pa.Table, *, captions: int, languages: Sequence[str]) -> list[dict[str, Translation]]:
     """Return for each caption its kept translations by language, of ``pairs`` in the order that `spread` gives."""
     kept: list[dict[str, Translation]] = [{} for _ in range(captions)]
     rows = np.flatnonzero(pairs["keep"].to_numpy())
@@ -201,7 +199,11 @@ def _finished(paths: ShardPaths, inputs: str) -> dict[str, Any] | None:
     held: Mapping[str, Any] = orjson.loads(files.read_bytes(paths.record))
     record: dict[str, Any] = held["record"]
     shard = record["shard"]
-    expected = [(paths.tar, bool(shard)), (paths.pairs, record["pairs"] > 0), (paths.rejects, bool(record["rejects"]))]
+    expected = [
+        (paths.tar, bool(shard)),
+        (paths.pairs, record["pairs"] > 0),
+        (paths.rejects, bool(record["rejects"])),
+    ]
     if held["inputs"] != inputs or any(files.exists(path) != there for path, there in expected):
         return None
     return record if not shard or files.size(paths.tar) == shard["bytes"] else None

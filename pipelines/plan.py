@@ -92,9 +92,7 @@ def make_plan(config: Config) -> Plan:
             max_batch_tokens=settings.max_batch_tokens,
         ),
         teacher=config.score.teacher,
-        plausible=tuple(
-            sorted(plausible_labels([source.lid_label, *(plan.language.lid_label for plan in plans)]))
-        ),
+        plausible=tuple(sorted(plausible_labels([source.lid_label, *(plan.language.lid_label for plan in plans)]))),
         unit_size=settings.unit_size,
     )
 
@@ -112,11 +110,7 @@ def _plan_language(config: Config, source: Language, target: Language, decoding:
         "source": source.code,
     }
     translations = fingerprint(target.code, made_by)
-    backs = (
-        fingerprint(target.code, {"translations": translations, "model": back_model.digest})
-        if back_model
-        else None
-    )
+    backs = fingerprint(target.code, {"translations": translations, "model": back_model.digest}) if back_model else None
     teacher = None if config.score.teacher == "none" else load_teacher(config.score.teacher)
     knows = teacher is not None and teacher.knows(target.code) and teacher.knows(source.code)
     scores = fingerprint(

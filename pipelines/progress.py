@@ -9,7 +9,14 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import pyarrow.compute as pc
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from pipelines import files
 from pipelines.ledger import Ledger
@@ -92,7 +99,9 @@ class Reporter:
             first = status.done if first is None else first
             passed, gained = time.monotonic() - began, status.done - first
             left = f", ETA {(status.total - status.done) * passed / gained:.0f} s" if gained else ""
-            self.say(f"{title}: {status.done:,} of {status.total:,}{', ' if status.details else ''}{status.details}{left}")
+            self.say(
+                f"{title}: {status.done:,} of {status.total:,}{', ' if status.details else ''}{status.details}{left}"
+            )
 
 
 class _Worker(threading.Thread, Generic[T]):
@@ -146,9 +155,7 @@ class ScoreGauge:
             code, prints = language.language.code, language.fingerprints
             for name in self.ledger.names("scores", prints.scores) - self._seen[code]:
                 self._seen[code] |= {name}
-                tokens = files.read_parquet(
-                    self.ledger.part("translations", prints.translations, name), ["mt_tokens"]
-                )
+                tokens = files.read_parquet(self.ledger.part("translations", prints.translations, name), ["mt_tokens"])
                 self._captions += tokens.num_rows
                 self._tokens += pc.sum(tokens["mt_tokens"]).as_py() or 0
                 self._latest = code
@@ -160,8 +167,7 @@ class ScoreGauge:
 def planned(run: Run) -> int | None:
     """Return how many captions, summed over languages, score has to make; None while that is being found out."""
     counts = [
-        int(PurePosixPath(file.path).stem.split("-")[1])
-        for file in files.listing(files.join(run.work, "planned"))
+        int(PurePosixPath(file.path).stem.split("-")[1]) for file in files.listing(files.join(run.work, "planned"))
     ]
     return sum(counts) if counts else None
 

@@ -98,4 +98,6 @@ def reject_table(rejects: Sequence[Reject]) -> pa.Table:
         [reject.row.key for reject in rejects],
         [reject.row.n for reject in rejects],
     ]
-    return pa.table([pa.array(values, field.type) for values, field in zip(columns, REJECTS, strict=True)], schema=REJECTS)
+    return pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, REJECTS, strict=True)], schema=REJECTS
+    )

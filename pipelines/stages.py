@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines import files
-from pipelines.audit import Audit, write_audit
+from pipelines.audit import write_audit
 from pipelines.config import Config, ConfigError
 from pipelines.cut import check_rejected, cut, plan_shards
 from pipelines.ingest import Ingested, ingest
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import CutGauge, Reporter, ScoreGauge
+from pipelines.report.figures import Audit
 from pipelines.run import Run, claimed, settle
 from pipelines.runner import Launcher, RunFailed
 from pipelines.sources import find_files, open_source

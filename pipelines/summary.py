@@ -112,9 +112,7 @@ class Histogram:
         )
 
     def __add__(self, other: "Histogram") -> "Histogram":
-        return Histogram(
-            self.counts + other.counts, self.missing + other.missing, self.millionths + other.millionths
-        )
+        return Histogram(self.counts + other.counts, self.missing + other.missing, self.millionths + other.millionths)
 
     @property
     def total(self) -> int:
@@ -327,9 +325,7 @@ def _floats(values: pa.ChunkedArray | pa.Array) -> Floats:
 
 def _merged(ours: Mapping[K, V], theirs: Mapping[K, V], combine: Callable[[V, V], V]) -> dict[K, V]:
     both = {**ours, **theirs}
-    return {
-        key: combine(ours[key], theirs[key]) if key in ours and key in theirs else both[key] for key in both
-    }
+    return {key: combine(ours[key], theirs[key]) if key in ours and key in theirs else both[key] for key in both}
 
 
 def merge(summaries: Iterable[Summary]) -> Summary:

@@ -151,7 +151,9 @@ def _check_pairs(run: Run, shard: Shard, manifest: Manifest, found: _Found) -> t
         return 0, [f"its file in pairs/ cannot be read: {error}"]
     problems = []
     if pairs.num_rows != shard.captions * len(manifest.languages):
-        problems.append(f"{pairs.num_rows:,} pairs of {shard.captions:,} captions in {len(manifest.languages)} languages")
+        problems.append(
+            f"{pairs.num_rows:,} pairs of {shard.captions:,} captions in {len(manifest.languages)} languages"
+        )
     contradicts = pc.not_equal(pairs["keep"], pc.equal(pc.list_value_length(pairs["reasons"]), 0))
     if pc.any(contradicts).as_py():
         problems.append("pairs/ has pairs that are kept with a reason against it, or dropped without one")

@@ -24,8 +24,7 @@ class Translation:
         if self.back is not None:
             found["back"] = self.back
         found["scores"] = {
-            name: round(value, 4) if isinstance(value, float) else value
-            for name, value in self.scores.items()
+            name: round(value, 4) if isinstance(value, float) else value for name, value in self.scores.items()
         }
         return found
 
@@ -69,8 +68,7 @@ class Sample:
                         "n": caption.n,
                         self.source_language: caption.text,
                         "translations": {
-                            language: translation.to_json()
-                            for language, translation in caption.translations.items()
+                            language: translation.to_json() for language, translation in caption.translations.items()
                         },
                     }
                     for caption in self.captions

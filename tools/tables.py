@@ -1,6 +1,6 @@
 """Write the tables of docs/using.md from the code: reasons, rules and thresholds. Run it after changing one.
 
-    python tools/tables.py
+python tools/tables.py
 """
 
 import re
@@ -24,8 +24,7 @@ def tables() -> dict[str, str]:
     rejects = [f"| `{reason}` | {why} |" for reason, why in REJECT_REASONS.items()]
     rules = [f"| `{name}` | {rule.explanation} | {names[name]} |" for name, rule in RULES.items()]
     bounds = [
-        f"| `{name}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |"
-        for name, row in THRESHOLDS.items()
+        f"| `{name}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |" for name, row in THRESHOLDS.items()
     ]
     return {
         "rejects": _table("rejects", "| reason | what it means |", rejects),

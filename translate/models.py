@@ -63,22 +63,18 @@ class Model:
         for token in target.opus_tokens:
             if token in self.target_tokens:
                 return token
-        raise ModelError(
-            f"model {self.name!r} has no token for {target.name} ({target.code}); {self.knows()}"
-        )
+        raise ModelError(f"model {self.name!r} has no token for {target.name} ({target.code}); {self.knows()}")
 
     def check(self, source: Language, target: Language) -> None:
         """Raise `ModelError` unless the model translates ``source`` to ``target``; its files may not say."""
         if self.source_language not in (None, source.code):
             raise ModelError(
-                f"model {self.name!r} translates from {self.source_language!r}, "
-                f"not from {source.name} ({source.code})"
+                f"model {self.name!r} translates from {self.source_language!r}, not from {source.name} ({source.code})"
             )
         self.target_token(target)
         if not self.target_tokens and self.target_language not in (None, target.code):
             raise ModelError(
-                f"model {self.name!r} translates to {self.target_language!r}, "
-                f"not to {target.name} ({target.code})"
+                f"model {self.name!r} translates to {self.target_language!r}, not to {target.name} ({target.code})"
             )
 
     def knows(self) -> str:

@@ -70,9 +70,7 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
             "code": code,
             "figures": language,
             "cards": choose_cards(language, languages=len(languages)),
-            "funnel": charts.funnel(
-                language, read=totals["captions_read"], rejected=totals["captions_rejected"]
-            ),
+            "funnel": charts.funnel(language, read=totals["captions_read"], rejected=totals["captions_rejected"]),
             "overlap": charts.overlap(language) if len(language["reasons"]) > 1 else None,
             "scores": charts.scores(language, edges=audit["edges"], rules=audit["rules"]),
             "lengths": charts.lengths_and_weights(language, edges=audit["edges"]),

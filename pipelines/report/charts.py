@@ -151,9 +151,7 @@ def funnel(language: LanguageFigures, *, read: int, rejected: int) -> Chart:
         for place, (_, count, start, colour) in enumerate(steps):
             axes.barh(place, count, left=start, height=0.66, color=colour)
             lost = colour == DROPPED
-            label = (
-                f"−{count:,}  ({percent(count, steps[0 if place == 1 else 2][1])})" if lost else f"{count:,}"
-            )
+            label = f"−{count:,}  ({percent(count, steps[0 if place == 1 else 2][1])})" if lost else f"{count:,}"
             end = start if lost else count
             inside = end > 0.3 * top
             axes.text(
@@ -191,9 +189,7 @@ def overlap(language: LanguageFigures) -> Chart:
     )
 
 
-def scores(
-    language: LanguageFigures, *, edges: dict[str, list[float]], rules: dict[str, RuleFigures]
-) -> Chart | None:
+def scores(language: LanguageFigures, *, edges: dict[str, list[float]], rules: dict[str, RuleFigures]) -> Chart | None:
     """Draw the histograms of all measured scores with their thresholds; None where nothing was measured."""
     shown = [name for name in _SHOWN_SCORES if name in language["scores"] and _any(language["scores"][name])]
     if not shown:
@@ -243,9 +239,7 @@ def lengths_and_weights(language: LanguageFigures, *, edges: dict[str, list[floa
         bars(axes, language["weight"]["counts"], np.array(edges["weight"]), KEPT)
         axes.set_title("weight of kept pairs", color=INK)
         logarithmic(axes, max([*language["weight"]["counts"], 1]))
-    return Chart(
-        drawn[0], f"Lengths of {language['name']} sources and translations, and weights of kept pairs."
-    )
+    return Chart(drawn[0], f"Lengths of {language['name']} sources and translations, and weights of kept pairs.")
 
 
 def _score(axes: Axes, score: ScoreFigures, edges: npt.NDArray[np.float64], bounds: dict[str, float]) -> None:

@@ -89,10 +89,7 @@ def _embedded(svg: str) -> str:
     """Return an SVG document as an element of an HTML page: no prologue, no group ids, the page's colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = (
-        re.sub(r' (?:xmlns|xmlns:xlink|version|id)="[^"]*"', "", svg[: svg.index(">")])
-        + svg[svg.index(">") :]
-    )
+    svg = re.sub(r' (?:xmlns|xmlns:xlink|version|id)="[^"]*"', "", svg[: svg.index(">")]) + svg[svg.index(">") :]
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # every chart has a patch_1, and nothing refers to it
     svg = re.sub(r" ?font-family: [^;\"]*;?", "", svg)  # the page's own
     for colour, variable in _VARIABLES.items():
@@ -137,13 +134,9 @@ def matrix(
     return Chart(drawn[0], alt)
 
 
-def bars(
-    axes: Axes, counts: Sequence[int], edges: npt.NDArray[np.float64], colour: str, *, alpha: float = 1.0
-) -> None:
+def bars(axes: Axes, counts: Sequence[int], edges: npt.NDArray[np.float64], colour: str, *, alpha: float = 1.0) -> None:
     """Draw a histogram of ``counts`` between ``edges`` for a logarithmic axis."""
-    steps = np.flatnonzero(
-        np.diff(counts, prepend=-1)
-    )  # neighbours of one height are one bar: a smaller page
+    steps = np.flatnonzero(np.diff(counts, prepend=-1))  # neighbours of one height are one bar: a smaller page
     axes.stairs(
         np.maximum(counts, _FLOOR)[steps],
         edges[[*steps, -1]],
@@ -164,9 +157,7 @@ def logarithmic(axes: Axes, highest: int) -> None:
 
 def counted(axes: Axes) -> None:
     """Label the vertical axis with whole numbers, and with lines instead of an edge."""
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda count, _: f"{count:,.0f}" if count >= 1 or not count else "")
-    )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}" if count >= 1 or not count else ""))
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
 

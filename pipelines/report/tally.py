@@ -107,9 +107,7 @@ def _language(code: str, counted: LanguageSummary, config: Config) -> LanguageFi
             for name in names
         },
         "not_measured": [
-            name
-            for name in names
-            if not counted.scores[name, True].total and not counted.scores[name, False].total
+            name for name in names if not counted.scores[name, True].total and not counted.scores[name, False].total
         ],
         "lid": {"expected": parsed.lid_label, "labels": dict(_by_count(counted.labels))},
         "lengths": {
@@ -176,8 +174,4 @@ def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _model_name(model: str | dict[str, str]) -> str:
-    return (
-        model
-        if isinstance(model, str)
-        else ", ".join(f"{code}: {name}" for code, name in sorted(model.items()))
-    )
+    return model if isinstance(model, str) else ", ".join(f"{code}: {name}" for code, name in sorted(model.items()))

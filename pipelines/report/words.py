@@ -49,9 +49,7 @@ def notes(languages: Mapping[str, LanguageFigures], *, config: Config) -> list[s
                 f"{language['name']}: similarity was not measured, since the teacher ({teacher}) does not "
                 "know this language. No pair was dropped or weighted for it."
             )
-        known = {"similarity"} | (
-            set() if config.translate.back_translation else {"back_chrf", "back_logprob"}
-        )
+        known = {"similarity"} | (set() if config.translate.back_translation else {"back_chrf", "back_logprob"})
         if others := [spoken(name) for name in missing if name not in known]:
             said.append(f"{language['name']}: not measured for any pair: {', '.join(others)}.")
     off = [spoken(name) for name in RULES if name not in config.judge.active_rules]

@@ -43,9 +43,7 @@ class Coco:
         images = document.get("images") if isinstance(document, dict) else None
         annotations = document.get("annotations") if isinstance(document, dict) else None
         if not isinstance(images, list) or not isinstance(annotations, list):
-            yield Reject(
-                split.path, "malformed_record", "not an object with the lists 'images' and 'annotations'"
-            )
+            yield Reject(split.path, "malformed_record", "not an object with the lists 'images' and 'annotations'")
             return
         ranked: list[tuple[str, bool, int | str, str, int]] = []
         for index, annotation in enumerate(annotations):
@@ -60,9 +58,7 @@ class Coco:
         file_names = _file_names(images)
         ranks: Counter[str] = Counter()
         for image, _, name, _, index in sorted(ranked):
-            yield self._record(
-                image, file_names.get(image), ranks[image], annotations[index], f"{split.path}#{name}"
-            )
+            yield self._record(image, file_names.get(image), ranks[image], annotations[index], f"{split.path}#{name}")
             ranks[image] += 1
 
     def _record(
@@ -91,7 +87,5 @@ def _file_names(images: list[object]) -> dict[str, str]:
     return {
         str(image["id"]): image["file_name"]
         for image in images
-        if isinstance(image, dict)
-        and type(image.get("id")) in (int, str)
-        and isinstance(image.get("file_name"), str)
+        if isinstance(image, dict) and type(image.get("id")) in (int, str) and isinstance(image.get("file_name"), str)
     }

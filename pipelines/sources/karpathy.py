@@ -25,9 +25,7 @@ class Karpathy:
 
     mapped: ClassVar[bool] = False
     compressed: ClassVar[bool] = True
-    template_fields: ClassVar[frozenset[str] | None] = frozenset(
-        {"filename", "filepath", "split", "cocoid", "imgid"}
-    )
+    template_fields: ClassVar[frozenset[str] | None] = frozenset({"filename", "filepath", "split", "cocoid", "imgid"})
 
     def splits(self, file: File) -> list[Split]:
         """Return the file: it is one document."""

@@ -39,17 +39,13 @@ class MediaTemplate:
         if config.media is None:
             return None
         if known is not None and not known:
-            raise ConfigError(
-                [f"input.media: {config.format} input holds its media itself: leave the template out"]
-            )
+            raise ConfigError([f"input.media: {config.format} input holds its media itself: leave the template out"])
         parts = _parsed(config.media, known)
         root = config.media_root
         if root is None:
             root = parts[0][0].rpartition("/")[0] + "/" if "/" in parts[0][0] else "."
         if not is_local(root) and not root.partition("://")[2].strip("/"):
-            raise ConfigError(
-                [f"input.media: {config.media!r} has no fixed leading folder: give input.media_root"]
-            )
+            raise ConfigError([f"input.media: {config.media!r} has no fixed leading folder: give input.media_root"])
         names = {ours: theirs for ours, theirs in config.fields.items() if ours != "key"}
         return cls(parts, names, _normalised(root, remote=not is_local(root)))
 
@@ -63,11 +59,7 @@ class MediaTemplate:
                 if type(value) is int:
                     value = str(value)
                 if type(value) is not str or not value:
-                    detail = (
-                        f"no {name} for the media path"
-                        if value is None
-                        else f"{name} is {shown(value)}, no path"
-                    )
+                    detail = f"no {name} for the media path" if value is None else f"{name} is {shown(value)}, no path"
                     return Reject(record.origin, "missing_field", detail, record.key, record.n)
                 path += value
         return self._inside(path, record)
@@ -91,9 +83,7 @@ def template_names(config: InputConfig) -> set[str]:
     """Return the input's names of the fields that the media template uses, without ``key``."""
     if config.media is None:
         return set()
-    return {
-        config.fields.get(name, name) for _, name in _parsed(config.media, None) if name not in (None, "key")
-    }
+    return {config.fields.get(name, name) for _, name in _parsed(config.media, None) if name not in (None, "key")}
 
 
 def file_problem(path: str) -> tuple[str, str] | None:
@@ -115,9 +105,7 @@ def file_problem(path: str) -> tuple[str, str] | None:
 
 def _parsed(template: str, known: frozenset[str] | None) -> tuple[tuple[str, str | None], ...]:
     fields = (
-        "any field of the record"
-        if known is None
-        else ", ".join(f"{{{name}}}" for name in sorted(known | {"key"}))
+        "any field of the record" if known is None else ", ".join(f"{{{name}}}" for name in sorted(known | {"key"}))
     )
     advice = f"write plain {{name}} fields; it may use {fields}"
     try:

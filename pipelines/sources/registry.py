@@ -71,13 +71,9 @@ def find_files(config: InputConfig) -> list[File]:
     for file in in_order:
         path = file.path.lower()
         if path.endswith(".gz") and not compressed:
-            problems.append(
-                f"input.path: {file.path} is compressed, and {config.format} is not read so: unpack it"
-            )
+            problems.append(f"input.path: {file.path} is compressed, and {config.format} is not read so: unpack it")
         elif path.endswith(_OTHER_COMPRESSION):
-            problems.append(
-                f"input.path: {file.path} is in an archive or compressed other than by .gz: unpack it"
-            )
+            problems.append(f"input.path: {file.path} is in an archive or compressed other than by .gz: unpack it")
         elif not is_unicode(file.path):
             problems.append(f"input.path: {file.path!r} is not a UTF-8 file name: rename it")
     if problems:

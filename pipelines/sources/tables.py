@@ -35,9 +35,7 @@ LONGEST_DETAIL: Final = 200
 """Characters."""
 
 
-def read_tables(
-    config: InputConfig, split: Split, *, rows: int = 20_000
-) -> Iterator[tuple[pa.Table, pa.Table]]:
+def read_tables(config: InputConfig, split: Split, *, rows: int = 20_000) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield (captions, rejects) of ``split``, about ``rows`` records at a time, in the order of the file.
 
     The tables have the schemas `pipelines.captions.CAPTIONS` and `REJECTS`; every caption read is in exactly
@@ -118,9 +116,7 @@ def _by_encoding(records: list[Record]) -> tuple[list[Record], list[Reject]]:
     return good, rejects
 
 
-def _reasons(
-    keys: pa.Array, raw: pa.Array, texts: pa.Array, splits: pa.Array, too_long: pa.Array
-) -> pa.Array:
+def _reasons(keys: pa.Array, raw: pa.Array, texts: pa.Array, splits: pa.Array, too_long: pa.Array) -> pa.Array:
     """Return for each record the first reason to reject it, null where there is none."""
     key_bytes = pc.binary_length(keys)
     conditions = {
@@ -183,12 +179,9 @@ def _media_column(media: list[Media | None]) -> pa.Array:
     if not any(media):
         return pa.nulls(len(media), MEDIA)
     columns = [
-        pa.array([None if item is None else getattr(item, field.name) for item in media], field.type)
-        for field in MEDIA
+        pa.array([None if item is None else getattr(item, field.name) for item in media], field.type) for field in MEDIA
     ]
-    return pa.StructArray.from_arrays(
-        columns, fields=list(MEDIA), mask=pa.array([item is None for item in media])
-    )
+    return pa.StructArray.from_arrays(columns, fields=list(MEDIA), mask=pa.array([item is None for item in media]))
 
 
 def _reject_table(rejects: list[Reject]) -> pa.Table:
@@ -214,7 +207,5 @@ def _printable(values: Sequence[str]) -> pa.Array:
     try:
         strings = pa.array(values, pa.string())
     except UnicodeEncodeError:
-        strings = pa.array(
-            [value.encode("utf-8", "backslashreplace").decode() for value in values], pa.string()
-        )
+        strings = pa.array([value.encode("utf-8", "backslashreplace").decode() for value in values], pa.string())
     return pc.replace_substring_regex(strings, KEY_CONTROLS, "\ufffd")

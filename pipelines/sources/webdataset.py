@@ -60,9 +60,7 @@ class WebDataset:
                             yield from sample.records(fields)
                         sample = _Sample(split.path, path)
                     if member.offset_data + member.size > size:
-                        raise _DamageError(
-                            "truncated_tar", f"{shown(member.name)} goes on after byte {size}, the last"
-                        )
+                        raise _DamageError("truncated_tar", f"{shown(member.name)} goes on after byte {size}, the last")
                     sample.add(member, ext, stream)
             except _DamageError as damage:
                 if sample is None:
@@ -144,9 +142,7 @@ def _members(stream: BinaryIO, size: int) -> Iterator[tarfile.TarInfo]:
             # (CVE-2025-8194).
             tar.members.clear()  # type: ignore[attr-defined]
             if member.size < 0 or tar.offset <= offset:
-                raise _DamageError(
-                    "malformed_record", f"the header at byte {member.offset} has a negative size"
-                )
+                raise _DamageError("malformed_record", f"the header at byte {member.offset} has a negative size")
             offset = tar.offset
             yield member
     except (tarfile.TarError, ValueError, OverflowError) as error:

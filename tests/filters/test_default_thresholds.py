@@ -94,18 +94,14 @@ def test_short_captions_are_not_dropped_more(captions, verdicts, language):
     pairs = zip(captions("train", "en"), captions("train", language), strict=True)
     short = [pair for pair in pairs if len(pair[0].split()) <= 5]
     assert len(short) == 195
-    assert (
-        dropped(verdicts([english for english, _ in short], [other for _, other in short], language)) <= 0.02
-    )
+    assert dropped(verdicts([english for english, _ in short], [other for _, other in short], language)) <= 0.02
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "zh"])
 def test_translations_of_another_caption_go(captions, chinese, verdicts, language):
     """Shifted by one, at least 95 in a hundred go, by their similarity."""
     english, translations = (
-        chinese
-        if language == "zh"
-        else (captions("test_2016_flickr", "en"), captions("test_2016_flickr", language))
+        chinese if language == "zh" else (captions("test_2016_flickr", "en"), captions("test_2016_flickr", language))
     )
     assert dropped(verdicts(english, translations[1:] + translations[:1], language)) >= 0.95
 
@@ -136,7 +132,5 @@ def test_loops_go(captions, verdicts, language):
 @pytest.mark.parametrize("language", ["de", "fr", "cs"])
 def test_most_halves_go(captions, verdicts, language):
     """Of translations cut in half, two in three go."""
-    halves = [
-        " ".join(text.split()[: len(text.split()) // 2]) for text in captions("test_2016_flickr", language)
-    ]
+    halves = [" ".join(text.split()[: len(text.split()) // 2]) for text in captions("test_2016_flickr", language)]
     assert dropped(verdicts(captions("test_2016_flickr", "en"), halves, language)) >= 0.67

@@ -66,9 +66,7 @@ def test_captions_in_the_wrong_slot_are_found_out(expected, actual, text):
     assert prob < 0.15
 
 
-@pytest.mark.parametrize(
-    "text", [None, "", "   ", "Ein Hund.", "Pes", "12345678901234567890", "!?", "狗", "一只"]
-)
+@pytest.mark.parametrize("text", [None, "", "   ", "Ein Hund.", "Pes", "12345678901234567890", "!?", "狗", "一只"])
 def test_the_identifier_abstains_on_texts_too_short_to_tell(text):
     """Null, blank and very short texts have neither a label nor a probability."""
     assert identified([text], "de") == [(None, None)]
@@ -148,8 +146,6 @@ def test_any_text_has_an_answer_in_range(texts, expected):
 @pytest.mark.parametrize(("language", "most"), [("de", 0.0), ("fr", 0.0), ("cs", 0.001)])
 def test_human_captions_pass(shared_data, language, most):
     """Of 1,000 human translations at most ``most`` are at or below the default threshold."""
-    with gzip.open(
-        shared_data / "multi30k" / f"test_2016_flickr.{language}.gz", "rt", encoding="utf-8"
-    ) as lines:
+    with gzip.open(shared_data / "multi30k" / f"test_2016_flickr.{language}.gz", "rt", encoding="utf-8") as lines:
         answers = identified(lines.read().splitlines(), language)
     assert sum(prob is not None and prob <= 0.15 for _, prob in answers) <= most * len(answers)

@@ -186,9 +186,7 @@ def test_a_pairs_scores_do_not_depend_on_its_company(sources):
     targets = sources[1:] + sources[:1]
     together = measure(pa.array(sources), pa.array(targets), script="Latn", spaced=False, expected_ratio=1.0)
     for i, pair in enumerate(zip(sources, targets, strict=True)):
-        alone = measure(
-            pa.array(pair[:1]), pa.array(pair[1:]), script="Latn", spaced=False, expected_ratio=1.0
-        )
+        alone = measure(pa.array(pair[:1]), pa.array(pair[1:]), script="Latn", spaced=False, expected_ratio=1.0)
         assert {name: column[i] for name, column in together.items()} == {
             name: column[0] for name, column in alone.items()
         }

@@ -79,9 +79,7 @@ def test_blas_stays_at_one_thread(muse):
     """Calls from two threads cannot undo the limit, because it is the process's own."""
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(muse.embed, [GERMAN * 20] * 8))
-    assert {
-        pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"
-    } == {1}
+    assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 def test_cosine_is_row_by_row():

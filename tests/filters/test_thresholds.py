@@ -78,9 +78,7 @@ def test_a_value_out_of_range_is_refused(name, value):
 @pytest.mark.parametrize("value", [0.7, 0.9])
 def test_a_soft_bound_needs_room_for_its_ramp(value):
     """A drop threshold at or above its full weight is refused, and says to set both."""
-    with pytest.raises(
-        ThresholdError, match=r"min_similarity .* must be below full_similarity \(0.7\): set both"
-    ):
+    with pytest.raises(ThresholdError, match=r"min_similarity .* must be below full_similarity \(0.7\): set both"):
         Thresholds().replaced({"min_similarity": value})
 
 

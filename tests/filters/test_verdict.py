@@ -22,9 +22,7 @@ FLOATS = (
 
 def judged(rules=ALL, thresholds=None, **columns):
     """Return the verdicts (keep, reasons, weight) on rows of ``columns``."""
-    arrays = {
-        name: pa.array(values, pa.float32() if name in FLOATS else None) for name, values in columns.items()
-    }
+    arrays = {name: pa.array(values, pa.float32() if name in FLOATS else None) for name, values in columns.items()}
     table = judge(pa.table(arrays), rules=rules, thresholds=thresholds or Thresholds())
     return table.select(["keep", "reasons", "weight"]).to_pylist()
 
@@ -155,9 +153,7 @@ def test_a_soft_bound_without_full_weight_only_drops():
 
 def test_a_rule_that_does_not_judge_does_not_weigh():
     """Only the rules asked for drop pairs and weigh them."""
-    assert judged(rules=("empty",), target=["Hund"], similarity=[0.5]) == [
-        {"keep": True, "reasons": [], "weight": 1.0}
-    ]
+    assert judged(rules=("empty",), target=["Hund"], similarity=[0.5]) == [{"keep": True, "reasons": [], "weight": 1.0}]
 
 
 def test_no_scores_and_no_rows_are_no_trouble():

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.audit import write_audit
 from pipelines.captions import REJECTS
-from pipelines.config import Config
+from pipelines.config import Config, RunnerConfig
 from pipelines.report.figures import Audit
+from pipelines.run import Run
+from pipelines.runner import Launcher
 
 Row = dict[str, Any]
 
@@ -74,9 +74,7 @@ def pairs_of() -> Callable[..., pa.Table]:
         filled = []
         for row in rows:
             reasons = row.get("reasons", [])
-            filled.append(
-                {"keep": not reasons, "reasons": reasons, "weight": 0.0 if reasons else 1.0, **_KEPT, **row}
-            )
+            filled.append({"keep": not reasons, "reasons": reasons, "weight": 0.0 if reasons else 1.0, **_KEPT, **row})
         return pa.Table.from_pylist(filled, schema=PAIRS)
 
     return table
@@ -103,16 +101,7 @@ def audit_run(tmp_path: Path) -> Callable[..., Audit]:
         for name, table in parts.items():
             pq.write_table(table, tmp_path / "pairs" / f"{name}.parquet")
         if rejects is not None:
-            pq.write_table(
-                pa.Table.from_pylist(rejects, schema=REJECTS), tmp_path / "rejects" / "part.parquet"
-            )
-        return write_audit(
-            pairs=str(tmp_path / "pairs"),
-            rejects=str(tmp_path / "rejects"),
-            shards=str(tmp_path / "shards"),
-            folder=str(tmp_path / "audit"),
-            config=config,
-            make_pipeline=lambda: beam.Pipeline(runner=FnApiRunner()),
-        )
+            pq.write_table(pa.Table.from_pylist(rejects, schema=REJECTS), tmp_path / "rejects" / "part.parquet")
+        return write_audit(Run(str(tmp_path)), config, Launcher(RunnerConfig(workers=1)))
 
     return run

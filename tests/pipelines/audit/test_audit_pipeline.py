@@ -57,10 +57,7 @@ def test_order_and_number_of_parts_do_not_matter(
     audit_run: AuditRun, pairs_of: PairsOf, config_of: ConfigOf, tmp_path: Path
 ) -> None:
     """The same pairs in another order give the same bytes, report included."""
-    rows = [
-        {"key": f"k{i}", "similarity": i / 40, "reasons": ["low_similarity"] if i < 9 else []}
-        for i in range(40)
-    ]
+    rows = [{"key": f"k{i}", "similarity": i / 40, "reasons": ["low_similarity"] if i < 9 else []} for i in range(40)]
     written = []
     for order in (rows, rows[::-1]):
         audit_run({"train-000000": pairs_of(*order)}, config_of("de"))

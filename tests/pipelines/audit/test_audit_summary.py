@@ -47,9 +47,7 @@ def test_any_split_and_order_gives_the_same_figures(
     config = config_of("de", "fr", "zh")
     apart = tally(merge(summarise(part) for part in data.draw(st.permutations(parts))), config=config)
     together = tally(summarise(whole), config=config)
-    assert orjson.dumps(apart, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
-        together, option=orjson.OPT_SORT_KEYS
-    )
+    assert orjson.dumps(apart, option=orjson.OPT_SORT_KEYS) == orjson.dumps(together, option=orjson.OPT_SORT_KEYS)
 
 
 @given(st.lists(st.floats(-20, 20) | st.just(float("nan")), max_size=50))

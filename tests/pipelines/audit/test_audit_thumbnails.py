@@ -50,9 +50,7 @@ def test_key_is_found_by_its_escaped_name(tmp_path: Path) -> None:
     assert list(read_thumbnails({"s": {"a.b/c d.é"}}, str(tmp_path))) == ["a.b/c d.é"]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no picture", _jpeg(64, 64)[:100], b"\x89PNG\r\n\x1a\n" + b"\0" * 50]
-)
+@pytest.mark.parametrize("content", [b"", b"no picture", _jpeg(64, 64)[:100], b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
 def test_what_is_no_picture_is_left_out(tmp_path: Path, content: bytes) -> None:
     """Empty, foreign and broken media give no picture and no error."""
     _write_tar(tmp_path / "s.tar", {"a.jpg": content, "b.jpg": _jpeg(9, 9)})

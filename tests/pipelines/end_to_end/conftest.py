@@ -54,9 +54,7 @@ def captionloom(*arguments: str) -> Finished:
 
 def checksums(run: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that a run's shards folder holds."""
-    return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted((run / "shards").iterdir())
-    }
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted((run / "shards").iterdir())}
 
 
 def manifest(run: Path) -> dict[str, object]:
@@ -100,5 +98,3 @@ def finished(undisturbed: Project, tmp_path: Path) -> Project:
     """Return a copy of the undisturbed project, to be changed at will; its configuration names the copy."""
     shutil.copytree(undisturbed.folder, tmp_path / "copy")
     return Project(tmp_path / "copy")
-
-

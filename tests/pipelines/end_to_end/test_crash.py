@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import Project, checksums
 
 # Every finished file comes into being by a rename, so its moments are counted in renames: the child stops itself
@@ -32,9 +31,7 @@ sys.exit(main(sys.argv[4:]))
 """
 
 
-def stopped_build(
-    project: Project, moment: int, when: str, number: signal.Signals
-) -> subprocess.CompletedProcess[str]:
+def stopped_build(project: Project, moment: int, when: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     command = ["build", str(project.config), "--out", str(project.folder / "run")]
     return subprocess.run(
         [sys.executable, "-c", _CHILD, str(moment), when, number.name, *command],
@@ -133,7 +130,15 @@ class TestFullDisk:
         self, project: Project, undisturbed: Project, small_disk: Path
     ) -> None:
         """A full disk: exit 1 and a clear error, no half-written file; with room the same command finishes."""
-        command = [sys.executable, "-m", "pipelines.cli", "build", str(project.config), "--out", str(small_disk / "run")]
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.cli",
+            "build",
+            str(project.config),
+            "--out",
+            str(small_disk / "run"),
+        ]
 
         full = subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 from conftest import Project, checksums
 
 
@@ -15,13 +14,12 @@ from conftest import Project, checksums
         pytest.param(["--set", "runner.workers=4"], id="four-threads"),
         pytest.param(["--set", "runner.workers=2", "--set", "runner.mode=multi_processing"], id="processes"),
         pytest.param(
-            ["--", "--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"], id="portable"
+            ["--", "--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
+            id="portable",
         ),
     ],
 )
-def test_shards_do_not_depend_on_the_runner(
-    project: Project, undisturbed: Project, arguments: list[str]
-) -> None:
+def test_shards_do_not_depend_on_the_runner(project: Project, undisturbed: Project, arguments: list[str]) -> None:
     """Threads, processes and the portable runner write the bytes that the default writes."""
     finished = project.run("build", *arguments)
 
@@ -50,9 +48,7 @@ def test_captions_without_numbers_do_not_depend_on_their_order(tmp_path: Path) -
         folder.mkdir()
         (folder / "captions.csv").write_text("\n".join(["key,caption", *dict.fromkeys(order)]) + "\n")
         made = Project(folder)
-        made.config.write_text(
-            "input: {format: csv, path: captions.csv}\nlanguages: [de]\nscore: {teacher: none}\n"
-        )
+        made.config.write_text("input: {format: csv, path: captions.csv}\nlanguages: [de]\nscore: {teacher: none}\n")
         finished = made.run("build")
         assert finished.returncode == 0, finished.stderr
         sums.append(checksums(folder / "run"))

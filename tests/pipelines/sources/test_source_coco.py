@@ -74,9 +74,7 @@ def test_a_bad_annotation_is_rejected_alone(tmp_path: Path, read: Any) -> None:
         (b"[" * 100_000, "not a JSON document: "),
     ],
 )
-def test_what_is_no_coco_document_is_one_reject(
-    tmp_path: Path, read: Any, content: bytes, detail: str
-) -> None:
+def test_what_is_no_coco_document_is_one_reject(tmp_path: Path, read: Any, content: bytes, detail: str) -> None:
     """The file as a whole is the origin."""
     path = tmp_path / "c.json"
     path.write_bytes(content)

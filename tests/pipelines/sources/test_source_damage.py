@@ -17,15 +17,12 @@ _FORMATS = {
     "csv": b'key,caption,n\na,"one\n1",0\nb,two,1\n',
     "tsv": b"key\tcaption\tn\na\tone\t0\nb\ttwo\t1\n",
     "flickr": b"a.jpg#0\tone\nb.jpg#1\ttwo\n",
-    "coco": b'{"images": [{"id": 1, "file_name": "a.jpg"}],'
-    b'"annotations": [{"id": 2, "image_id": 1, "caption": "x"}]}',
+    "coco": b'{"images": [{"id": 1, "file_name": "a.jpg"}],"annotations": [{"id": 2, "image_id": 1, "caption": "x"}]}',
     "karpathy": b'{"images": [{"filename": "a.jpg", "split": "val", "sentences": [{"raw": "one"}]}]}',
 }
 
 _EDITS = st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6)
-_RELAXED = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
-)
+_RELAXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
 
 def _damaged(content: bytes, edits: list[tuple[float, bytes]]) -> bytes:
@@ -42,9 +39,7 @@ def _damaged(content: bytes, edits: list[tuple[float, bytes]]) -> bytes:
 @given(edits=_EDITS)
 @example(edits=[(0.0, b"\xff\xfe")])
 @example(edits=[(0.5, b'\n"\0\r')])
-def test_a_damaged_text_file_is_read(
-    tmp_path: Path, read: Any, name: str, edits: list[tuple[float, bytes]]
-) -> None:
+def test_a_damaged_text_file_is_read(tmp_path: Path, read: Any, name: str, edits: list[tuple[float, bytes]]) -> None:
     """What is lost is explained."""
     path = tmp_path / "damaged"
     path.write_bytes(_damaged(_FORMATS[name], edits))
@@ -71,9 +66,7 @@ def _tar_bytes() -> bytes:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(edits=_EDITS, keep=st.floats(0, 1))
-def test_a_damaged_tar_is_read(
-    tmp_path: Path, read: Any, edits: list[tuple[float, bytes]], keep: float
-) -> None:
+def test_a_damaged_tar_is_read(tmp_path: Path, read: Any, edits: list[tuple[float, bytes]], keep: float) -> None:
     """No media outside the file is pointed at, and the reading ends."""
     content = _damaged(_tar_bytes(), edits)
     path = tmp_path / "0.tar"

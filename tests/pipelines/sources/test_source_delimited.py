@@ -14,9 +14,7 @@ from pipelines.sources.delimited import Tsv
 def test_csv_quotes_commas_and_line_ends(tmp_path: Path, read: Any) -> None:
     """Origins are the line on which a record starts."""
     path = tmp_path / "c.csv"
-    path.write_bytes(
-        b'key,caption,split\r\na,"A dog,\r\nrunning",train\r\n\r\nb,"A ""big"" cat",val\r\nc,A cow,\r\n'
-    )
+    path.write_bytes(b'key,caption,split\r\na,"A dog,\r\nrunning",train\r\n\r\nb,"A ""big"" cat",val\r\nc,A cow,\r\n')
     assert read(path, format="csv", split="rest").rows == [
         ("a", None, "A dog, running", "train", "c.csv:2"),
         ("b", None, 'A "big" cat', "val", "c.csv:5"),
@@ -48,9 +46,7 @@ def test_csv_fields_are_mapped(tmp_path: Path, read: Any) -> None:
         (b"x," + b"a" * 140_000, "malformed_record", "field larger than field limit (131072)"),
     ],
 )
-def test_a_bad_csv_row_is_rejected_alone(
-    tmp_path: Path, read: Any, row: bytes, reason: str, detail: str
-) -> None:
+def test_a_bad_csv_row_is_rejected_alone(tmp_path: Path, read: Any, row: bytes, reason: str, detail: str) -> None:
     """The rows around it are read."""
     path = tmp_path / "c.csv"
     path.write_bytes(b"key,caption\na,one\n" + row + b"\nb,two\n")
@@ -73,9 +69,7 @@ def test_an_open_quote_at_the_end_is_a_reject(tmp_path: Path, read: Any) -> None
 def test_a_header_in_another_encoding_spoils_every_row(tmp_path: Path, read: Any, name: str) -> None:
     """Nobody can say what the columns are called."""
     path = tmp_path / name
-    path.write_bytes(
-        "key,caption\na,one\nb,two\n".replace(",", "\t" if name == "c.tsv" else ",").encode("utf-16")
-    )
+    path.write_bytes("key,caption\na,one\nb,two\n".replace(",", "\t" if name == "c.tsv" else ",").encode("utf-16"))
     found = read(path, format=name[2:])
     assert found.texts == []
     assert {refused[1] for refused in found.refused} == {"bad_encoding"}

@@ -46,9 +46,7 @@ def test_single_captions_are_not_numbered(tmp_path: Path, read: Any) -> None:
 
 def test_fields_are_mapped(tmp_path: Path, read: Any) -> None:
     """`input.fields` gives the input's names; a mapped caption is not looked for elsewhere."""
-    path = _write(
-        tmp_path / "c.jsonl", {"id": 7, "en": "A dog .", "captions": {"de": "x"}, "set": "dev", "i": "2"}
-    )
+    path = _write(tmp_path / "c.jsonl", {"id": 7, "en": "A dog .", "captions": {"de": "x"}, "set": "dev", "i": "2"})
     fields = {"key": "id", "caption": "en", "split": "set", "n": "i"}
     assert read(path, format="jsonl", fields=fields).rows == [("7", 2, "A dog .", "dev", "c.jsonl@0")]
 
@@ -97,9 +95,7 @@ def test_a_key_survives_unchanged(tmp_path: Path, read: Any) -> None:
         (b'{"key": "", "caption": "A dog ."}', "bad_key", "0 bytes, not 1 to 1,024"),
     ],
 )
-def test_a_bad_line_is_rejected_alone(
-    tmp_path: Path, read: Any, line: bytes, reason: str, detail: str
-) -> None:
+def test_a_bad_line_is_rejected_alone(tmp_path: Path, read: Any, line: bytes, reason: str, detail: str) -> None:
     """The line before and the one after are read, and the reject says where and why."""
     path = tmp_path / "c.jsonl"
     path.write_bytes(b'{"key": "a", "caption": "one"}\n' + line + b'\n{"key": "a", "caption": "two"}\n')
@@ -123,9 +119,7 @@ def test_one_bad_item_leaves_the_rest_of_the_list(tmp_path: Path, read: Any) -> 
 def test_blank_lines_are_nothing(tmp_path: Path, read: Any) -> None:
     """Empty lines and lines of spaces are neither captions nor rejects."""
     path = tmp_path / "c.jsonl"
-    path.write_bytes(
-        b'\xef\xbb\xbf\r\n{"key": "a", "caption": "one"}\r\n\r\n  \t\r\n{"key": "b", "caption": "two"}'
-    )
+    path.write_bytes(b'\xef\xbb\xbf\r\n{"key": "a", "caption": "one"}\r\n\r\n  \t\r\n{"key": "b", "caption": "two"}')
     found = read(path, format="jsonl")
     assert found.texts == ["one", "two"]
     assert found.refused == []
@@ -134,9 +128,7 @@ def test_blank_lines_are_nothing(tmp_path: Path, read: Any) -> None:
 def test_latin_1_costs_the_lines_it_spoils(tmp_path: Path, read: Any) -> None:
     """Only lines with an accent cannot be read as UTF-8."""
     path = tmp_path / "c.jsonl"
-    path.write_bytes(
-        '{"key": "a", "caption": "Ein Café"}\n{"key": "b", "caption": "Ein Hund"}\n'.encode("latin-1")
-    )
+    path.write_bytes('{"key": "a", "caption": "Ein Café"}\n{"key": "b", "caption": "Ein Hund"}\n'.encode("latin-1"))
     found = read(path, format="jsonl")
     assert found.texts == ["Ein Hund"]
     assert found.refused == [("c.jsonl@0", "bad_encoding", None, None)]
@@ -186,9 +178,7 @@ def test_tables_hold_the_rows_asked_for(tmp_path: Path) -> None:
     path = _write(tmp_path / "c.jsonl", *({"key": str(i), "caption": f"dog {i}"} for i in range(5)), {})
     config = InputConfig(format="jsonl", path=str(path))
     [split] = JsonLines(config).splits(File(str(path), path.stat().st_size))
-    sizes = [
-        (captions.num_rows, rejects.num_rows) for captions, rejects in read_tables(config, split, rows=2)
-    ]
+    sizes = [(captions.num_rows, rejects.num_rows) for captions, rejects in read_tables(config, split, rows=2)]
     assert sizes == [(2, 0), (2, 0), (1, 1)]
 
 
@@ -199,22 +189,15 @@ def test_tables_hold_the_rows_asked_for(tmp_path: Path) -> None:
 )
 def test_any_cutting_gives_the_same_records(tmp_path: Path, captions: list[str], split_bytes: int) -> None:
     """Whatever the split size, each caption comes out once, in order, as it went in."""
-    path = _write(
-        tmp_path / "c.jsonl", *({"key": str(i), "caption": text} for i, text in enumerate(captions))
-    )
+    path = _write(tmp_path / "c.jsonl", *({"key": str(i), "caption": text} for i, text in enumerate(captions)))
     source = JsonLines(InputConfig(format="jsonl", path=str(path)), split_bytes=split_bytes)
     splits = source.splits(File(str(path), path.stat().st_size))
     records = [record for split in splits for record in source.records(split)]
-    assert [(record.key, record.text) for record in records] == [
-        (str(i), text) for i, text in enumerate(captions)
-    ]
+    assert [(record.key, record.text) for record in records] == [(str(i), text) for i, text in enumerate(captions)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
-@given(
-    content=st.binary(max_size=200)
-    | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass"))
-)
+@given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_bytes_crash_the_reader(tmp_path: Path, read: Any, content: bytes) -> None:
     """Anything at all becomes rejects or captions, one for each line at least."""
     path = tmp_path / "c.jsonl"

@@ -15,9 +15,7 @@ from pipelines.sources.record import Media, Record, Reject
 
 
 def _template(media: str, **settings: Any) -> MediaTemplate:
-    template = MediaTemplate.of(
-        InputConfig(format="jsonl", path="c.jsonl", media=media, **settings), known=None
-    )
+    template = MediaTemplate.of(InputConfig(format="jsonl", path="c.jsonl", media=media, **settings), known=None)
     assert template is not None
     return template
 
@@ -82,9 +80,9 @@ def test_paths_that_leave_the_root_are_unsafe(template: str, root: str | None, k
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    key=st.lists(
-        st.sampled_from(["..", ".", "/", "//", "a", "photos", "data", "\\", "é", "://", "gs:", " "])
-    ).map("".join),
+    key=st.lists(st.sampled_from(["..", ".", "/", "//", "a", "photos", "data", "\\", "é", "://", "gs:", " "])).map(
+        "".join
+    ),
     template=st.sampled_from(["/data/photos/{key}.jpg", "{key}.jpg", "/data/{key}/x.jpg"]),
 )
 def test_no_key_leaves_the_root(key: str, template: str) -> None:
@@ -117,9 +115,7 @@ def test_a_field_without_a_path_is_missing(fields: dict[str, object], detail: st
 def test_fields_are_mapped_and_numbers_written_out() -> None:
     """The template speaks our names where `input.fields` gives them; {key} is always the key."""
     template = _template("/data/{picture}-{number}-{key}.jpg", fields={"picture": "img file", "key": "uid"})
-    found = template.locate(
-        _record("k", **{"img file": "x", "number": 12, "key": "another", "picture": "no"})
-    )
+    found = template.locate(_record("k", **{"img file": "x", "number": 12, "key": "another", "picture": "no"}))
     assert found == Media("/data/x-12-k.jpg", "jpg")
 
 
@@ -177,10 +173,7 @@ def test_local_files_are_looked_at(tmp_path: Path, read: Any) -> None:
     images = ["good", "link", "none", "good.jpg/x", "empty", "folder", "x" * 300, "nul\0", "../../etc/passwd"]
     path = tmp_path / "c.jsonl"
     path.write_text(
-        "".join(
-            json.dumps({"key": f"k{i}", "caption": "one", "image": name}) + "\n"
-            for i, name in enumerate(images)
-        )
+        "".join(json.dumps({"key": f"k{i}", "caption": "one", "image": name}) + "\n" for i, name in enumerate(images))
     )
     found = read(path, format="jsonl", media=f"{photos}/{{image}}.jpg")
     assert [media["uri"] for media in found.media] == [f"{photos}/good.jpg", f"{photos}/link.jpg"]
@@ -243,8 +236,6 @@ def test_a_media_path_that_is_not_unicode_is_rejected(tmp_path: Path, read: Any)
     """A file name with undecodable bytes cannot be written down."""
     path = tmp_path / "c.json"
     image = b'{"id": 1, "file_name": "caf\xe9.jpg"}'
-    path.write_bytes(
-        b'{"images": [' + image + b'], "annotations": [{"id": 1, "image_id": 1, "caption": "one"}]}'
-    )
+    path.write_bytes(b'{"images": [' + image + b'], "annotations": [{"id": 1, "image_id": 1, "caption": "one"}]}')
     found = read(path, format="coco", media=f"{tmp_path}/{{image_id}}-{{file_name}}")
     assert [refused[1] for refused in found.refused] == ["bad_encoding"]

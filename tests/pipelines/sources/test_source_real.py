@@ -37,9 +37,7 @@ def test_three_forms_of_flickr8k_hold_the_same(shared_data: Path, read: Any) -> 
         "A little girl in a pink dress going into a wooden cabin .",
         "train",
     )
-    numbered = [
-        set(zip(*(form.captions[name].to_pylist() for name in ("key", "n")), strict=True)) for form in forms
-    ]
+    numbered = [set(zip(*(form.captions[name].to_pylist() for name in ("key", "n")), strict=True)) for form in forms]
     assert numbered[0] == numbered[2]
     assert {n for _, n in numbered[1]} == {None}
 

@@ -12,9 +12,7 @@ from pipelines.sources import streams
 from pipelines.sources.record import Split
 from pipelines.sources.streams import line_splits, lines
 
-_LINES = st.lists(
-    st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=8
-)
+_LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=8)
 
 
 def _all_lines(path: Path, *, split_bytes: int) -> list[tuple[int, bytes]]:
@@ -69,9 +67,7 @@ def test_an_endless_line_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert _all_lines(path, split_bytes=8) == [(0, b"a" * 10), (36, b"next")]
 
 
-def test_a_line_of_exactly_the_limit_swallows_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_of_exactly_the_limit_swallows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line after one that just fits is read."""
     monkeypatch.setattr(streams, "LARGEST_RECORD", 4)
     path = tmp_path / "lines"

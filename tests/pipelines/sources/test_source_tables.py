@@ -119,9 +119,7 @@ def test_a_long_text_of_few_tokens_is_counted(tmp_path: Path, read: Any) -> None
     assert read(path, format="jsonl", max_tokens=5).refused == []
 
 
-@given(
-    st.lists(st.text(st.sampled_from("aé\u0301\u1100\u1161\u212b \t\u00a0\u2028\u3000\u200b")) | st.none())
-)
+@given(st.lists(st.text(st.sampled_from("aé\u0301\u1100\u1161\u212b \t\u00a0\u2028\u3000\u200b")) | st.none()))
 def test_a_column_is_normalised_as_single_texts_are(texts: list[str | None]) -> None:
     """The vectorised normalisation and Python's own agree."""
     expected = [None if text is None else normalise_one(text) for text in texts]
