@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -74,8 +74,11 @@ def _halves(text: str) -> tuple[str, str]:
     return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
 
 
-def caption_parts(run: Run, texts: list[str], *, copies: int = 1) -> Ingested:
-    """Write what ingest would leave in ``run`` of ``texts``, each ``copies`` times under different keys."""
+def caption_parts(run: Run, texts: list[str], *, copies: int = 1, photos: Sequence[Path] = ()) -> Ingested:
+    """Write what ingest would leave in ``run`` of ``texts``, each ``copies`` times under different keys.
+
+    A key has five captions, and where there are ``photos`` one of them, in turn.
+    """
     total = len(texts) * copies
     for start in range(0, total, _PART_ROWS):
         rows = range(start, min(start + _PART_ROWS, total))
@@ -86,7 +89,7 @@ def caption_parts(run: Run, texts: list[str], *, copies: int = 1) -> Ingested:
                 pa.array([i % CAPTIONS_A_KEY for i in rows], pa.int32()),
                 text_ids(chunk),
                 chunk,
-                pa.nulls(len(rows), MEDIA),
+                _media([photos[i // CAPTIONS_A_KEY % len(photos)] for i in rows] if photos else [None] * len(rows)),
                 pa.repeat("train", len(rows)),
                 pa.array([f"synthetic@{i}" for i in rows]),
             ],
@@ -95,6 +98,11 @@ def caption_parts(run: Run, texts: list[str], *, copies: int = 1) -> Ingested:
         files.write_parquet(files.join(run.captions, f"part-00000-{start // _PART_ROWS:04d}.parquet"), table)
     keys = {"train": -(-total // CAPTIONS_A_KEY)}
     return Ingested(captions=total, rejects={}, texts=len(texts), keys=keys, split_of={})
+
+
+def _media(photos: list[Path | None]) -> pa.Array:
+    values = [photo and {"uri": str(photo), "offset": None, "size": None, "ext": photo.suffix[1:]} for photo in photos]
+    return pa.array(values, MEDIA)
 
 
 def ledger_parts(ledger: Ledger, plan: Plan, rows: list[tuple[str, ...]]) -> None:

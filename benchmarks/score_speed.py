@@ -46,10 +46,12 @@ class Rounds:
 
     @property
     def best_bare(self) -> BareRun:
+        """The fastest round of the bare loop."""
         return min(self.bare, key=lambda run: run.translate.seconds)
 
     @property
     def best_pipeline(self) -> PipelineRun:
+        """The fastest round of the pipeline."""
         return min(self.pipeline, key=lambda run: run.total)
 
     @property
@@ -139,8 +141,7 @@ def main(given: Sequence[str] | None = None) -> None:
             options.max_batch_tokens or [base.max_batch_tokens], options.unit_size or [base.unit_size]
         )
         settings = [
-            Setting(**(asdict(base) | {"max_batch_tokens": tokens, "unit_size": size}))
-            for tokens, size in combinations
+            Setting(**(asdict(base) | {"max_batch_tokens": tokens, "unit_size": size})) for tokens, size in combinations
         ]
         report = Report(f"Speed of score, English to German, teacher: {options.teacher}", COLUMNS)
         for setting in settings:

@@ -195,9 +195,7 @@ def _judge(config: Config, plan: Any, ledger: Any) -> int:
     reader, rows = ReadPairs(plan, ledger, 1), 0
     for language in plan.languages:
         code = language.language.code
-        judge = Judge(
-            language.language, rules=config.judge.active_rules, thresholds=config.judge.thresholds_for(code)
-        )
+        judge = Judge(language.language, rules=config.judge.active_rules, thresholds=config.judge.thresholds_for(code))
         parts = ledger.parts("translations", language.fingerprints.translations)
         names = [PurePosixPath(part.path).name for part in parts]
         found = [content for name in names for _, (_, _, content) in reader.process((code, name))]

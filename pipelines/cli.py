@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger().addFilter(lambda record: "apitools" not in record.getMessage())
     try:
         code: int = options.command(options)
+        sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return _interrupted(options)
@@ -172,6 +173,12 @@ def _show(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="captionloom",
@@ -210,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("show", _show, "what happened to one item, or to a sample of items")
     added.add_argument("run", metavar="RUN")
     added.add_argument("key", metavar="KEY", nargs="?")
-    added.add_argument("--items", type=int, default=3, help="how many items to show without a KEY (default 3)")
+    added.add_argument("--items", type=_count, default=3, help="how many items to show without a KEY (default 3)")
     return parser
 
 

@@ -59,7 +59,9 @@ def exists(path: str) -> bool:
 
 def size(path: str) -> int:
     """Return the bytes of the file at ``path``."""
-    return os.path.getsize(path) if is_local(path) else FileSystems.match([path])[0].metadata_list[0].size_in_bytes
+    if is_local(path):
+        return os.path.getsize(path)  # noqa: PTH202
+    return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
 
 
 def modified(path: str) -> float:
@@ -118,7 +120,8 @@ def written_whole(path: str) -> Iterator[BinaryIO]:
     removed; when the process is killed it stays, under a name that no reader takes for a result.
     """
     folder, name = FileSystems.split(path)
-    make_folder(folder)
+    if folder:
+        make_folder(folder)
     temporary = join(folder, f"{TEMPORARY}{uuid.uuid4().hex}-{name}")
     try:
         with (

@@ -76,7 +76,7 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
 
 
 class ReadSplit(beam.DoFn):
-    """(index, split) → caption and reject parts on disk; (family, bucket) → the hashes in them; a count of each part."""
+    """(index, split) → caption and reject parts on disk; (family, bucket) → their hashes; a count of each part."""
 
     def __init__(self, config: InputConfig, *, captions: str, rejects: str) -> None:
         self.config = config

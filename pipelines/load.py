@@ -18,11 +18,12 @@ from translate.languages import LanguageError, parse_language
 
 
 def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | None, list[str]]:
-    """Return the configuration in the YAML file ``path`` with ``a.b=value`` ``overrides``, and all that is wrong.
+    """Return the configuration in the YAML file ``path`` with ``overrides``, and all that is wrong with it.
 
-    Relative paths in it start at the file's own folder. A wrong setting is named and left at its default, a wrong
-    language left out, so that what else is wrong is found too; the configuration is None where not even that can be
-    had. Nothing may run while the list is not empty. Raises `ConfigError` where there is nothing to read.
+    An override is ``section.setting=value``. Relative paths start at the file's own folder. A wrong setting
+    is named and left at its default, a wrong language left out, so that what else is wrong is found too; the
+    configuration is None where not even that can be had. Nothing may run while the list is not empty. Raises
+    `ConfigError` where there is nothing to read.
     """
     settings = _read(path)
     for override in overrides:
@@ -36,7 +37,7 @@ def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | N
 
 
 def _validate(settings: dict[str, Any]) -> tuple[Config | None, list[str]]:
-    """Return the configuration without its wrong settings, if it can do without, and what is wrong with those."""
+    """Return the configuration without its wrong settings, if it can do without, and what is wrong."""
     try:
         return Config.model_validate(settings), []
     except ValidationError as error:
@@ -54,15 +55,15 @@ def _without(settings: dict[str, Any], errors: Sequence[ErrorDetails]) -> dict[s
     # From the last on: what is left of a list keeps its index.
     for place in reversed(dict.fromkeys(_place(settings, details["loc"]) for details in errors)):
         inner: Any = rest
-        for part in place[:-1]:
-            inner = inner[part] if isinstance(inner, list) or part in inner else {}
-        if place and (isinstance(inner, list) or place[-1] in inner):
+        with contextlib.suppress(KeyError, IndexError):  # gone already, with what was around it
+            for part in place[:-1]:
+                inner = inner[part]
             del inner[place[-1]]
     return rest
 
 
 def _place(settings: dict[str, Any], location: Sequence[int | str]) -> tuple[int | str, ...]:
-    """Return ``location`` as far as it leads to something in ``settings``: pydantic adds the members of unions."""
+    """Return ``location`` as far as it is in ``settings``: pydantic adds the members of unions to it."""
     inner: Any = settings
     for depth, part in enumerate(location):
         if not (isinstance(part, int) if isinstance(inner, list) else isinstance(inner, dict) and part in inner):
@@ -108,7 +109,8 @@ def _explain(settings: dict[str, Any], details: ErrorDetails) -> str:
     place = _place(settings, details["loc"])
     if details["type"] == "extra_forbidden":
         known = _known_settings(place[:-1])
-        return f"unknown setting {_name(place)!r}{nearest(str(place[-1]), known)}; known here: {', '.join(known)}"
+        like = nearest(str(place[-1]), known)
+        return f"unknown setting {_name(place)!r}{like}; known here: {', '.join(known)}"
     message, given = details["msg"].removeprefix("Value error, "), details["input"]
     if details["type"] == "string_type" and isinstance(given, bool):
         message += "; YAML reads no, yes, on and off as true or false unless quoted"
@@ -165,13 +167,13 @@ def _threshold_problems(config: Config) -> Iterator[str]:
         try:
             config.judge.thresholds_for(code)
         except ThresholdError as error:
-            found.setdefault(str(error), []).append(repr(code))
+            found.setdefault(str(error), []).append(code)
     for problem, codes in found.items():
         yield f"judge, for {', '.join(codes)}: {problem}"
 
 
 def _canonical(config: Config, folder: Path) -> Config:
-    """Return ``config`` with BCP-47 codes, without what is no language, and with relative paths made absolute."""
+    """Return ``config`` with BCP-47 codes, without what is no language, and with absolute paths."""
 
     def codes(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         for name in names:

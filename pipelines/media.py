@@ -57,8 +57,11 @@ class MediaReader:
             raise MediaError("missing_media", media.uri) from None
         except OSError as error:
             raise MediaError("unreadable_media", f"{media.uri}: {error.strerror or error}") from None
+        if not media.size:
+            raise MediaError("unreadable_media", f"{media.uri}: empty member at {media.offset}")
         if len(content) < media.size:
-            raise MediaError("truncated_tar", f"{media.uri}: {len(content)} of {media.size} bytes at {media.offset}")
+            there = f"{len(content)} of {media.size} bytes at {media.offset}"
+            raise MediaError("truncated_tar", f"{media.uri}: {there}")
         return content
 
     def close(self) -> None:

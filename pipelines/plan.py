@@ -5,6 +5,7 @@ Nothing here loads a model: cut needs the fingerprints too.
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from pipelines.ledger import Fingerprints, fingerprint
 from translate.decoding import Decoding, Device
 from translate.languages import Language, LanguageError, parse_language
 from translate.models import Model, ModelError, resolve
+
+Resolve = Callable[[str], Model]
 
 SCORES_VERSION = 1
 """Raised when a stored score is computed otherwise."""
@@ -73,9 +76,10 @@ def make_plan(config: Config) -> Plan:
         max_decoding_length=settings.max_decoding_length,
     )
     plans, problems = [], []
+    once = functools.cache(resolve)  # its digest reads the whole model, which most languages share
     for code in config.languages:
         try:
-            plans.append(_plan_language(config, source, parse_language(code), decoding))
+            plans.append(_plan_language(config, source, parse_language(code), decoding, once))
         except (ModelError, LanguageError) as error:
             problems.append(str(error))
     if problems:
@@ -97,11 +101,16 @@ def make_plan(config: Config) -> Plan:
     )
 
 
-def _plan_language(config: Config, source: Language, target: Language, decoding: Decoding) -> LanguagePlan:
+def _plan_language(
+    config: Config, source: Language, target: Language, decoding: Decoding, resolve: Resolve
+) -> LanguagePlan:
     settings = config.translate
-    model = resolve(_model_name(settings.model, target))
-    model.check(source, target)
-    back_model = _back_model(config, source, target) if settings.back_translation else None
+    model = _model("translate.model", settings.model, target, resolve)
+    try:
+        model.check(source, target)
+    except ModelError as error:
+        raise ModelError(f"translate.model: {error}") from None
+    back_model = _back_model(config, source, target, resolve) if settings.back_translation else None
     made_by: dict[str, Any] = {
         "model": model.digest,
         "decoding": asdict(decoding),
@@ -133,14 +142,14 @@ def _plan_language(config: Config, source: Language, target: Language, decoding:
     )
 
 
-def _back_model(config: Config, source: Language, target: Language) -> Model:
+def _back_model(config: Config, source: Language, target: Language, resolve: Resolve) -> Model:
     settings = config.translate
-    name = _model_name(settings.back_model or settings.model, target)
-    model = resolve(name)
+    where = "translate.back_model" if settings.back_model else "translate.model"
+    model = _model(where, settings.back_model or settings.model, target, resolve)
     try:
         model.check(target, source)
         if settings.back_model is None and model.source_language is None and not model.target_tokens:
-            raise ModelError(f"model {name!r} does not say that it translates from {target.name}")
+            raise ModelError(f"model {model.name!r} does not say that it translates from {target.name}")
     except ModelError as error:
         raise ModelError(
             f"translate.back_translation: no model is configured for {target.name} -> {source.name}: {error}; "
@@ -149,12 +158,18 @@ def _back_model(config: Config, source: Language, target: Language) -> Model:
     return model
 
 
-def _model_name(setting: str | dict[str, str], target: Language) -> str:
+def _model(where: str, setting: str | dict[str, str], target: Language, resolve: Resolve) -> Model:
+    """Return the model that the setting called ``where`` has for ``target``."""
     if isinstance(setting, str):
-        return setting.replace("{lang}", target.code)
-    if target.code not in setting:
-        raise ModelError(f"translate.model: no model for {target.name} ({target.code}) in the map")
-    return setting[target.code]
+        name = setting.replace("{lang}", target.code)
+    elif target.code in setting:
+        name = setting[target.code]
+    else:
+        raise ModelError(f"{where}: no model for {target.name} ({target.code}) in the map")
+    try:
+        return resolve(name)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from None
 
 
 @functools.cache

@@ -67,7 +67,7 @@ def _resolve_key(rows: list[CaptionRow], split: str) -> Iterator[CaptionRow | Re
         if row.split != split:
             yield Reject(row, "conflicting_split", f"split {row.split!r}, but the key is in {split!r} too")
         elif row.media != media:
-            yield Reject(row, "conflicting_media", f"{row.media.uri if row.media else 'no media'}, not {_uri(media)}")
+            yield Reject(row, "conflicting_media", f"{_uri(row.media)}, not {_uri(media)}")
         elif row.n is not None:
             if row.n in numbers:
                 yield Reject(row, "duplicate_caption", f"caption {row.n} of this key is there already")
@@ -81,8 +81,9 @@ def _resolve_key(rows: list[CaptionRow], split: str) -> Iterator[CaptionRow | Re
             yield replace(row, n=next_n + len(unnumbered) - 1)
 
 
-def _address(media: Media) -> tuple[str, int]:
-    return media.uri, -1 if media.offset is None else media.offset
+def _address(media: Media) -> tuple[str, int, int, str]:
+    offset, size = (-1 if number is None else number for number in (media.offset, media.size))
+    return media.uri, offset, size, media.ext
 
 
 def _uri(media: Media | None) -> str:

@@ -96,7 +96,11 @@ def settle(run: Run, config: Config, *, overwrite: bool) -> None:
     """
     wanted = settled(config)
     if files.exists(run.config):
-        held = yaml.safe_load(files.read_bytes(run.config))
+        try:
+            held = yaml.safe_load(files.read_bytes(run.config))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            problem = f"{run.config} is not YAML: {' '.join(str(error).split())}; delete it, or give another --out"
+            raise ConfigError([problem]) from None
         changes = _changes(_flat(held), _flat(wanted))
         if changes and not overwrite:
             raise ConfigError(

@@ -4,9 +4,10 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import apache_beam as beam
 import orjson
@@ -73,6 +74,9 @@ def explain(text: str) -> str:
     step = _STEP.findall(text)
     causes = _CAUSE.findall(_STEP.sub("", text))
     kind, message = causes[-1] if causes else ("", text.strip().splitlines()[-1] if text.strip() else "no message")
+    # Beam wraps an error that it cannot add the step to: RuntimeError: OSError: …
+    while inner := _CAUSE.match(message):
+        kind, message = inner.groups()
     if kind in ("RunFailed", "OSError"):
         kind = ""
     where = f" (in {step[-1].split('-ptransform-')[0]})" if step else ""
@@ -80,16 +84,36 @@ def explain(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
-    """Keep Beam from logging the traceback of a failure that is about to be reported in one line."""
+def _quiet() -> Iterator[None]:
+    """Keep Beam from logging and printing the traceback of a failure that is about to be reported in one line."""
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        yield
+        return
     logger = logging.getLogger("apache_beam")
     level = logger.level
-    if not logging.getLogger().isEnabledFor(logging.INFO):
-        logger.setLevel(logging.CRITICAL)
+    logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):  # type: ignore[type-var]
+            yield
     finally:
         logger.setLevel(level)
+
+
+class _WithoutTracebacks:
+    """Standard error without the tracebacks that Beam's worker prints there, whatever the log level."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dropped = False
+
+    def write(self, text: str) -> int:
+        # print() writes the line's end by itself.
+        drops = text.startswith("Traceback (most recent call last)") or (self._dropped and text == "\n")
+        self._dropped = drops and text != "\n"
+        return len(text) if drops else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _ToList(beam.CombineFn):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pyarrow.compute as pc
@@ -16,7 +16,8 @@ from pipelines.runner import RunFailed
 from shards.keys import escape_key
 from shards.manifest import Manifest, ManifestError, Shard, read_manifest
 
-_MOST = 20
+_PAIR_COLUMNS: Final = ["key", "n", "language", "target", "keep", "reasons", "weight"]
+_MOST: Final = 20
 """Problems of one shard that are named; the rest are counted."""
 
 
@@ -56,7 +57,10 @@ def verify(run: Run) -> tuple[list[str], str]:
         if len(broken) > _MOST:
             problems.append(f"{shard.name}: and {len(broken) - _MOST:,} more")
     for part in files.listing(run.rejects, suffix=".parquet"):
-        rejects += files.read_parquet(part.path, ["reason"]).num_rows
+        try:
+            rejects += files.read_parquet(part.path, ["reason"]).num_rows
+        except (OSError, ValueError) as error:
+            problems.append(f"rejects/{PurePosixPath(part.path).name} cannot be read: {error}")
     for name, promised, there in (
         ("pairs", manifest.pairs_made, pairs),
         ("rejects", manifest.captions_rejected, rejects),
@@ -135,7 +139,7 @@ def _check_sample(sample: dict[str, Any], shard: Shard, found: _Found) -> Iterat
         found.captions += len(captions)
         for caption in captions:
             for language, translation in caption["translations"].items():
-                found.translations[key, caption["n"], language] = translation["text"]
+                found.translations[key, int(caption["n"]), language] = translation["text"]
     except (KeyError, ValueError, IndexError, StopIteration, TypeError, AttributeError) as error:
         yield f"sample {name} is not readable: {error!r}"
 
@@ -146,8 +150,8 @@ def _check_pairs(run: Run, shard: Shard, manifest: Manifest, found: _Found) -> t
     if not files.exists(path):
         return 0, ["its file in pairs/ is missing"]
     try:
-        pairs = files.read_parquet(path, ["key", "n", "language", "target", "keep", "reasons", "weight"])
-    except (OSError, ValueError) as error:
+        pairs = files.read_parquet(path).select(_PAIR_COLUMNS)
+    except (OSError, ValueError, KeyError) as error:
         return 0, [f"its file in pairs/ cannot be read: {error}"]
     problems = []
     if pairs.num_rows != shard.captions * len(manifest.languages):

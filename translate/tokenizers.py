@@ -25,5 +25,7 @@ class MarianTokenizer:
 
     def decode(self, pieces: Sequence[Sequence[str]]) -> list[str]:
         """Return the text of each list of target pieces."""
+        if not pieces:
+            return []  # SentencePiece would take it for the pieces of one text
         decoded: list[str] = self._target.decode([list(hypothesis) for hypothesis in pieces], num_threads=1)
         return decoded

@@ -70,6 +70,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def make_project(folder: Path) -> Project:
+    """Make the project of `project` in ``folder``."""
     shutil.copytree(DEMO / "photos", folder / "photos")
     shutil.copy(DEMO / "captions.jsonl", folder / "captions.jsonl")
     settings = {

@@ -3,27 +3,27 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Project, checksums
+from conftest import Project, captionloom, checksums
 
 # Every finished file comes into being by a rename, so its moments are counted in renames: the child stops itself
 # just before or just after the one it is told, with no chance to clean up.
 _CHILD = """
-import os, signal, sys
+import itertools, os, signal, sys
 from pipelines.cli import main
 
 moment, when, number = int(sys.argv[1]), sys.argv[2], getattr(signal, sys.argv[3])
-replace, renames = os.replace, 0
+replace, renames = os.replace, itertools.count(1)
 
 def stopping(source, target):
-    global renames
-    renames += 1
-    if renames == moment and when == "before":
+    this = next(renames)
+    if this == moment and when == "before":
         os.kill(os.getpid(), number)
     replace(source, target)
-    if renames == moment and when == "after":
+    if this == moment and when == "after":
         os.kill(os.getpid(), number)
 
 os.replace = stopping
@@ -32,6 +32,7 @@ sys.exit(main(sys.argv[4:]))
 
 
 def stopped_build(project: Project, moment: int, when: str, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """Build in a child that sends itself the signal ``number`` at one of its renames."""
     command = ["build", str(project.config), "--out", str(project.folder / "run")]
     return subprocess.run(
         [sys.executable, "-c", _CHILD, str(moment), when, number.name, *command],
@@ -67,7 +68,7 @@ def test_killed_build_continues_to_identical_shards(
 
     assert again.returncode == 0, again.stderr
     assert checksums(project.folder / "run") == checksums(undisturbed.folder / "run")
-    assert project.run("verify").returncode != 1
+    assert captionloom("verify", str(project.folder / "run")).returncode == 0
     assert [path.name for path in (project.folder / "run").rglob(".tmp-*")] == []
 
 
@@ -99,12 +100,13 @@ def test_interrupted_build_says_how_to_continue(project: Project, undisturbed: P
 def test_cut_keeps_the_shards_that_an_interrupted_cut_finished(finished: Project) -> None:
     """A cut without a manifest, as after a crash, leaves alone the shards whose inputs are the same."""
     run = finished.folder / "run"
+    finished.run("cut", "--overwrite")
     stamps = {path.name: path.stat().st_mtime_ns for path in (run / "shards").glob("*.tar")}
     (run / "shards" / "manifest.json").unlink()
     damaged = sorted((run / "shards").glob("*.tar"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-512])
 
-    again = finished.run("cut", "--overwrite")
+    again = finished.run("cut")
 
     assert again.returncode == 0, again.stderr
     after = {path.name: path.stat().st_mtime_ns for path in (run / "shards").glob("*.tar")}
@@ -114,12 +116,14 @@ def test_cut_keeps_the_shards_that_an_interrupted_cut_finished(finished: Project
 class TestFullDisk:
     """On a filesystem of its own with too little room."""
 
-    @pytest.fixture
-    def small_disk(self, tmp_path: Path) -> Path:
+    @pytest.fixture(params=["60k", "400k"], ids=["full-in-the-ledger", "full-in-the-shards"])
+    def small_disk(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         disk = tmp_path / "disk"
         disk.mkdir()
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False
+            ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(disk)],
+            capture_output=True,
+            check=False,
         )
         if mounted.returncode:
             pytest.skip("a small filesystem cannot be mounted here")

@@ -1,0 +1,82 @@
+"""A sample's files: their names, their order, their exact bytes."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shards.sample import Caption, Sample, Translation
+
+DOG = Caption(
+    n=0,
+    text="A dog — “Rex” — runs.",
+    translations={
+        "de": Translation(
+            text="Ein Hund rennt.",
+            weight=0.123456,
+            back="A dog runs.",
+            scores={
+                "mt_logprob": -0.118120312,
+                "mt_tokens": 5,
+                "lid_label": "de",
+                "lid_prob": 0.99999,
+                "numbers_differ": False,
+            },
+        ),
+        "cs": Translation(text="Pes běží.", weight=1.0, back=None, scores={}),
+    },
+)
+UNTRANSLATED = Caption(n=3, text="Two\tdogs.")
+
+
+def test_json_written_out() -> None:
+    """The JSON has its fields in their order, numbers to four decimals, and characters as they are."""
+    sample = Sample(key="a.b/c d.é", split="train", captions=(DOG, UNTRANSLATED))
+    assert sample.to_json().decode() == (
+        '{"key":"a.b/c d.é","split":"train","captions":['
+        '{"n":0,"en":"A dog — “Rex” — runs.","translations":{'
+        '"de":{"text":"Ein Hund rennt.","weight":0.1235,"back":"A dog runs.","scores":{'
+        '"mt_logprob":-0.1181,"mt_tokens":5,"lid_label":"de","lid_prob":1.0,"numbers_differ":false}},'
+        '"cs":{"text":"Pes běží.","weight":1.0,"scores":{}}}},'
+        '{"n":3,"en":"Two\\tdogs.","translations":{}}]}'
+    )
+
+
+def test_source_language() -> None:
+    """A caption's own text stands under its language's code."""
+    sample = Sample(key="k", split="val", captions=(Caption(n=0, text="Ein Hund."),), source_language="de")
+    assert sample.to_json() == b'{"key":"k","split":"val","captions":[{"n":0,"de":"Ein Hund.","translations":{}}]}'
+
+
+def test_files_with_media() -> None:
+    """Media, JSON and text stand in this order, under the escaped key; the text is the first caption."""
+    sample = Sample(key="a.b", split="train", captions=(DOG, UNTRANSLATED), media=b"\xff\xd8", ext="jpg")
+    files = dict(sample.files())
+    assert list(files) == ["a%2Eb.jpg", "a%2Eb.json", "a%2Eb.txt"]
+    assert files["a%2Eb.jpg"] == b"\xff\xd8"
+    assert files["a%2Eb.json"] == sample.to_json()
+    assert files["a%2Eb.txt"] == "A dog — “Rex” — runs.".encode()
+
+
+def test_files_without_media() -> None:
+    """A text-only sample has no media file."""
+    sample = Sample(key="k", split="train", captions=(UNTRANSLATED,))
+    assert [name for name, _ in sample.files()] == ["k.json", "k.txt"]
+
+
+def test_empty_media_are_media() -> None:
+    """No bytes are not the same as no media."""
+    sample = Sample(key="k", split="train", captions=(UNTRANSLATED,), media=b"", ext="jpg")
+    assert next(sample.files()) == ("k.jpg", b"")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.floats(-100, 100, width=32))
+def test_any_text_and_score_survive(text: str, score: float) -> None:
+    """Any text comes back from the JSON as it was, a score to four decimals."""
+    translation = Translation(text=text, weight=0.5, back=text, scores={"mt_logprob": score})
+    sample = Sample(key=text, split="train", captions=(Caption(0, text, {"de": translation}),))
+    read = json.loads(sample.to_json())
+    assert read["key"] == text
+    assert read["captions"][0]["en"] == text
+    assert read["captions"][0]["translations"]["de"]["back"] == text
+    assert abs(read["captions"][0]["translations"]["de"]["scores"]["mt_logprob"] - score) <= 0.00006

@@ -1,0 +1,199 @@
+"""Finding a model: what it says of itself, and a clear refusal of what is not one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from translate.languages import parse_language
+from translate.models import MINI, Model, ModelError, resolve
+
+GERMAN, ENGLISH, ITALIAN = (parse_language(code) for code in ("de", "en", "it"))
+
+
+def settings(model: Path, **values: object) -> None:
+    """Write the model's ``tokenizer_config.json``."""
+    (model / "tokenizer_config.json").write_text(json.dumps(values))
+
+
+def single_target(model: Path, **values: object) -> Model:
+    """Return ``model`` without language tokens, with these tokenizer settings."""
+    vocabulary = json.loads((model / "shared_vocabulary.json").read_text())
+    plain = [token.strip("<>") if token.startswith(">>") else token for token in vocabulary]
+    (model / "shared_vocabulary.json").write_text(json.dumps(plain))
+    settings(model, **values)
+    return resolve(str(model))
+
+
+def test_the_bundled_model() -> None:
+    """``mini`` lies in the package and translates from English to German, French and Czech."""
+    model = resolve("mini")
+    assert model.name == "mini"
+    assert model.path == MINI
+    assert model.source_language == "en"
+    assert model.target_language is None
+    assert {">>deu<<", ">>fra<<", ">>ces<<"} <= model.target_tokens
+    assert len(model.digest) == 32
+    assert model.size > (MINI / "model.bin").stat().st_size
+
+
+def test_a_copy_is_the_same_model(mini_copy: Path) -> None:
+    """The digest is of the content: where it lies, and what else lies there, does not matter."""
+    (mini_copy / "README.md").write_text("something else")
+    assert resolve(str(mini_copy)).digest == resolve("mini").digest
+
+
+@pytest.mark.parametrize(
+    "file", ["model.bin", "config.json", "shared_vocabulary.json", "source.spm", "target.spm", "tokenizer_config.json"]
+)
+def test_a_changed_file_makes_another_model(mini_copy: Path, file: str) -> None:
+    """Every file that decides what the model says is part of the digest."""
+    with (mini_copy / file).open("ab") as end:
+        end.write(b"\n")
+    assert resolve(str(mini_copy)).digest != resolve("mini").digest
+
+
+def test_no_such_directory(tmp_path: Path) -> None:
+    """The message names the directory, what is accepted, and the command that makes one."""
+    with pytest.raises(ModelError) as refused:
+        resolve(str(tmp_path / "nowhere"))
+    message = str(refused.value)
+    assert message.startswith(f"model '{tmp_path}/nowhere': no such directory; accepted are 'mini' and the path")
+    assert "ct2-transformers-converter --model ID --output_dir DIR" in message
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    """The path of a file is refused like one that is not there."""
+    (tmp_path / "model").write_text("")
+    with pytest.raises(ModelError, match="no such directory"):
+        resolve(str(tmp_path / "model"))
+
+
+def test_a_hugging_face_directory_is_to_be_converted(tmp_path: Path) -> None:
+    """A checkpoint as Hugging Face has it is refused with the command that converts just it."""
+    for name in ("config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ModelError) as refused:
+        resolve(str(tmp_path))
+    assert f"{tmp_path} holds no model.bin, so it is not a CTranslate2 directory; convert it: " in str(refused.value)
+    assert f"ct2-transformers-converter --model {tmp_path} --output_dir DIR" in str(refused.value)
+
+
+@pytest.mark.parametrize("file", ["config.json", "source.spm", "target.spm"])
+def test_a_missing_file_is_named(mini_copy: Path, file: str) -> None:
+    """A model without one of its files is refused by that file's name."""
+    (mini_copy / file).unlink()
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value) == f"model '{mini_copy}': {mini_copy} lacks {file}"
+
+
+def test_a_missing_vocabulary_is_named(mini_copy: Path) -> None:
+    """Without a vocabulary nobody knows the languages."""
+    (mini_copy / "shared_vocabulary.json").unlink()
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value) == f"{mini_copy} lacks shared_vocabulary.json (or source_vocabulary.json)"
+
+
+@pytest.mark.parametrize("content", [b"", b'["a", ', b"\xff\xfe", b"not JSON"])
+def test_a_vocabulary_that_is_not_json(mini_copy: Path, content: bytes) -> None:
+    """A truncated or garbled vocabulary is refused by its file's name."""
+    (mini_copy / "shared_vocabulary.json").write_bytes(content)
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value).startswith(f"{mini_copy}/shared_vocabulary.json is not JSON: ")
+
+
+@pytest.mark.parametrize("content", ["5", "null", '"abc"', "{}", "[1, 2]"])
+def test_a_vocabulary_that_is_no_list_of_tokens(mini_copy: Path, content: str) -> None:
+    """JSON of another shape is no vocabulary."""
+    (mini_copy / "shared_vocabulary.json").write_text(content)
+    with pytest.raises(ModelError, match=r"shared_vocabulary\.json is not a list of tokens"):
+        resolve(str(mini_copy))
+
+
+def test_a_vocabulary_of_lines(mini_copy: Path) -> None:
+    """Older conversions have the vocabulary as a text file, one token a line."""
+    tokens = json.loads((mini_copy / "shared_vocabulary.json").read_text())
+    (mini_copy / "shared_vocabulary.json").unlink()
+    (mini_copy / "shared_vocabulary.txt").write_text("\n".join(tokens))
+    assert resolve(str(mini_copy)).target_tokens == resolve("mini").target_tokens
+
+
+def test_a_vocabulary_of_lines_that_is_not_text(mini_copy: Path) -> None:
+    """Lines that are not UTF-8 are refused by their file's name."""
+    (mini_copy / "shared_vocabulary.json").unlink()
+    (mini_copy / "shared_vocabulary.txt").write_bytes(b"<unk>\n\xff\n")
+    with pytest.raises(ModelError, match=r"shared_vocabulary\.txt is not UTF-8"):
+        resolve(str(mini_copy))
+
+
+@pytest.mark.parametrize(("content", "problem"), [("{", "is not JSON"), ("[]", "is not a mapping of settings")])
+def test_broken_tokenizer_settings(mini_copy: Path, content: str, problem: str) -> None:
+    """Tokenizer settings that cannot be read are not passed over: they hold the languages."""
+    (mini_copy / "tokenizer_config.json").write_text(content)
+    with pytest.raises(ModelError, match=rf"tokenizer_config\.json {problem}"):
+        resolve(str(mini_copy))
+
+
+def test_without_tokenizer_settings(mini_copy: Path) -> None:
+    """A model need not say its languages; it then has the positions of OPUS-MT's models."""
+    (mini_copy / "tokenizer_config.json").unlink()
+    model = resolve(str(mini_copy))
+    assert (model.source_language, model.target_language, model.max_length) == (None, None, 512)
+
+
+@pytest.mark.parametrize(
+    ("given", "positions"), [(256, 256), (1, 1), (65536, 65536), (1e30, 512), (10**30, 512), (0, 512), (True, 512)]
+)
+def test_positions(mini_copy: Path, given: object, positions: int) -> None:
+    """``model_max_length`` counts where it is a sensible number; Hugging Face writes 1e30 for none."""
+    settings(mini_copy, model_max_length=given)
+    assert resolve(str(mini_copy)).max_length == positions
+
+
+def test_a_target_that_the_model_has() -> None:
+    """The token that asks for a language is found."""
+    model = resolve("mini")
+    model.check(ENGLISH, GERMAN)
+    assert model.target_token(GERMAN) == ">>deu<<"
+
+
+def test_a_target_that_the_model_does_not_have() -> None:
+    """The message names the model, the language and what the model knows."""
+    model = resolve("mini")
+    with pytest.raises(ModelError, match=r"^model 'mini' has no token for Italian \(it\); it knows >>ces<<, >>deu<<"):
+        model.check(ENGLISH, ITALIAN)
+
+
+def test_a_source_that_is_not_the_models() -> None:
+    """The wrong way round is refused: this is what back-translation by ``mini`` would be."""
+    with pytest.raises(ModelError) as refused:
+        resolve("mini").check(GERMAN, ENGLISH)
+    assert str(refused.value) == "model 'mini' translates from 'en', not from German (de)"
+
+
+def test_the_reverse_model(reverse_model: Path) -> None:
+    """A model from many languages to English does not say its source, and has a token for English."""
+    model = resolve(str(reverse_model))
+    model.check(GERMAN, ENGLISH)
+    assert model.source_language is None
+    assert model.target_token(ENGLISH) == ">>eng<<"
+
+
+def test_one_target_needs_no_token(mini_copy: Path) -> None:
+    """A model with one target language is asked without a token, and for that language only."""
+    model = single_target(mini_copy, source_lang="eng", target_lang="deu")
+    model.check(ENGLISH, GERMAN)
+    assert model.target_token(GERMAN) is None
+    assert model.knows() == "it translates to de"
+    with pytest.raises(ModelError, match=r"translates to 'de', not to Italian \(it\)$"):
+        model.check(ENGLISH, ITALIAN)
+
+
+def test_one_target_that_is_not_named(mini_copy: Path) -> None:
+    """A model that says nothing of its languages is believed to have the wanted ones."""
+    model = single_target(mini_copy)
+    model.check(GERMAN, ITALIAN)
+    assert model.knows() == "it translates to one language that its files do not name"
