@@ -1,5 +1,6 @@
 """A few lines that say what a run has made, kept and dropped, and where it lies."""
 
+import os
 from collections.abc import Iterator
 
 from pipelines import files
@@ -16,7 +17,15 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             f"{manifest.pairs_made:,} pairs made, {manifest.pairs_kept:,} kept, {manifest.pairs_dropped:,} dropped"
         )
         if outcome.audit:
-            yield from (f"  {language['sentence']}" for language in outcome.audit["languages"].values())
-        yield f"shards: {outcome.run.shards} ({len(manifest.shards):,} tars, {samples:,} samples)"
+            yield from (f"  {outcome.audit['languages'][code]['sentence']}" for code in manifest.languages)
+        yield f"shards: {_near(outcome.run.shards)} ({len(manifest.shards):,} tars, {samples:,} samples)"
     if outcome.audit:
-        yield f"report: {files.join(outcome.run.audit, 'report.html')}"
+        yield f"report: {_near(files.join(outcome.run.audit, 'report.html'))}"
+
+
+def _near(path: str) -> str:
+    """Return a local path as it is from here, where it is below here."""
+    if not files.is_local(path):
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative

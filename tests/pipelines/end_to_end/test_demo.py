@@ -25,7 +25,7 @@ def test_demo_ends_by_saying_what_was_made_and_where_it_is(demo: tuple[Path, lis
     assert lines[0] == (
         f"100 captions read, 0 rejected; 300 pairs made, {held['pairs_kept']} kept, {held['pairs_dropped']} dropped"
     )
-    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["Czech", "German", "French"]
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["German", "French", "Czech"]
     assert lines[4] == f"shards: {out}/shards (2 tars, 20 samples)"
     assert lines[5] == f"report: {out}/audit/report.html"
 

@@ -1,0 +1,84 @@
+"""What the documentation says is what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.config import FORMATS
+from pipelines.load import load_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def block(page: str, name: str) -> str:
+    """Return the fenced block behind the mark ``name`` of a page."""
+    found = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def without_numbers(lines: list[str]) -> list[str]:
+    """Return ``lines`` with numbers and everything that depends on them masked: engines round differently."""
+    return [re.sub(r"; most dropped for.*|; dropped for.*|\d[\d,.]*", "#", line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder that a demo ran in, and what it printed."""
+    folder = tmp_path_factory.mktemp("readme")
+    command = [sys.executable, "-m", "pipelines.cli", "demo", "--quiet"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return folder, done.stdout
+
+
+def test_readme_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
+    """The lines of the README are those of the demo, but for the figures."""
+    folder, printed = demo
+    shown = block("README.md", "demo").splitlines()
+
+    assert without_numbers(printed.replace(f"{folder}/", "").splitlines()) == without_numbers(shown)
+
+
+def test_readme_shows_what_show_prints(demo: tuple[Path, str]) -> None:
+    """The lines of the README begin what ``show`` prints, but for the figures."""
+    command = [sys.executable, "-m", "pipelines.cli", "show", "demo-run", "astronaut"]
+    done = subprocess.run(command, cwd=demo[0], capture_output=True, text=True, check=True)
+    shown = block("README.md", "show").splitlines()
+
+    assert without_numbers(done.stdout.splitlines()[: len(shown)]) == without_numbers(shown)
+
+
+def test_readme_configuration_is_one(tmp_path: Path) -> None:
+    """The example loads without a problem, and names every format there is."""
+    text = block("README.md", "config")
+    (tmp_path / "config.yaml").write_text(text)
+
+    config, problems = load_config(str(tmp_path / "config.yaml"))
+
+    assert problems == []
+    assert config is not None
+    assert config.languages == ["de", "fr", "cs"]
+    assert yaml.safe_load(text)["input"]["media"] == "photos/{key}.jpg"
+    assert re.findall(r"\w+", text.splitlines()[1].split("#")[1]) == list(FORMATS)
+
+
+def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
+    """``tools/tables.py`` would change nothing."""
+    page = ROOT / "docs" / "using.md"
+    before = page.read_text()
+    sys.path.insert(0, str(ROOT / "tools"))
+    from tables import filled
+
+    assert filled(before) == before
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/contributing.md"])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    """Paths in code spans that begin with one of our folders exist."""
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:pipelines|translate|filters|shards|docs|benchmarks|tools|tests)/[\w./-]*)`", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
