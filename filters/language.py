@@ -39,6 +39,9 @@ _CONFUSED: Final = (
 )
 """Labels that short sentences of one another are taken for."""
 
+_COMMON: Final = frozenset("ar cs de en es fr it ja ko nl pl pt ru tr zh".split())
+"""What a multilingual model is likeliest to write instead of the language it was asked for."""
+
 _MIN_LETTERS: Final = 12
 """Below this the identifier abstains. Of the first words of captions (Multi30k) it finds fewer than one in
 five likely to be in their language for 5 % of the German and 14 % of the Czech of 5 to 8 letters; from 13 to
@@ -59,9 +62,13 @@ _NEGLIGIBLE: Final = 0.001
 
 
 def plausible_labels(labels: Iterable[str]) -> frozenset[str]:
-    """Return fastText's ``labels`` (such as ``de``) and those that they are confused with in short texts."""
+    """Return ``labels`` (fastText's, such as ``de``), what their short sentences are confused with, and the common.
+
+    It depends on a pair's own two languages alone: what a pair is judged to be does not change, and need not be
+    measured again, when a run gets another language.
+    """
     wanted = set(labels)
-    return frozenset(wanted.union(*(group for group in _CONFUSED if wanted & set(group))))
+    return _COMMON.union(wanted, *(group for group in _CONFUSED if wanted & set(group)))
 
 
 class LanguageIdentifier:

@@ -104,7 +104,7 @@ class Worker:
         target = translations["target"].combine_chunks()
         rows = translations.num_rows
         label, prob = self._models.identifier().identify(
-            target, expected=plan.language.lid_label, plausible=self._plan.plausible
+            target, expected=plan.language.lid_label, plausible=plan.plausible
         )
         similarity = self._similarity(source, target) if plan.teacher_knows else pa.nulls(rows, pa.float32())
         back_chrf = chrf(source, backs["back"].combine_chunks()) if backs else pa.nulls(rows, pa.float32())

@@ -32,6 +32,8 @@ class LanguagePlan:
     model: Model
     back_model: Model | None
     fingerprints: Fingerprints
+    plausible: frozenset[str]
+    """The fastText labels that language identification chooses from."""
     teacher_knows: bool
     """Whether the teacher was trained on this language (and on the source); otherwise its similarity is null."""
 
@@ -45,8 +47,6 @@ class Plan:
     decoding: Decoding
     device: Device
     teacher: str
-    plausible: tuple[str, ...]
-    """The fastText labels that language identification chooses from."""
     unit_size: int
 
     def notes(self) -> list[str]:
@@ -96,7 +96,6 @@ def make_plan(config: Config) -> Plan:
             max_batch_tokens=settings.max_batch_tokens,
         ),
         teacher=config.score.teacher,
-        plausible=tuple(sorted(plausible_labels([source.lid_label, *(plan.language.lid_label for plan in plans)]))),
         unit_size=settings.unit_size,
     )
 
@@ -129,7 +128,6 @@ def _plan_language(
             "backs": backs,
             "teacher": teacher.digest if teacher and knows else None,
             "lid": _lid_digest(),
-            "languages": sorted(config.languages),
             "version": SCORES_VERSION,
         },
     )
@@ -138,6 +136,7 @@ def _plan_language(
         model=model,
         back_model=back_model,
         fingerprints=Fingerprints(translations=translations, backs=backs, scores=scores),
+        plausible=plausible_labels([source.lid_label, target.lid_label]),
         teacher_knows=knows,
     )
 

@@ -62,10 +62,10 @@ class Launcher:
             with _quiet():
                 pipeline.run().wait_until_finish()
         except Exception as error:
-            raise RunFailed(explain(str(error))) from error
+            raise RunFailed(explain(f"{type(error).__name__}: {error}")) from error
 
 
-_CAUSE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Failed)): (.*)$", re.MULTILINE)
+_CAUSE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Failed|Invalid)): (.*)$", re.MULTILINE)
 _STEP = re.compile(r" \[while running '([^']+)'\]")
 
 
@@ -73,7 +73,7 @@ def explain(text: str) -> str:
     """Return the last error named in ``text``, which may be a worker's whole traceback, and the step it was in."""
     step = _STEP.findall(text)
     causes = _CAUSE.findall(_STEP.sub("", text))
-    kind, message = causes[-1] if causes else ("", text.strip().splitlines()[-1] if text.strip() else "no message")
+    kind, message = causes[-1] if causes else ("", text.strip().rpartition("\n")[2].strip() or "no message")
     # Beam wraps an error that it cannot add the step to: RuntimeError: OSError: …
     while inner := _CAUSE.match(message):
         kind, message = inner.groups()
@@ -93,7 +93,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):  # type: ignore[type-var]
+        with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
             yield
     finally:
         logger.setLevel(level)

@@ -159,10 +159,10 @@ def _check_pairs(run: Run, shard: Shard, manifest: Manifest, found: _Found) -> t
             f"{pairs.num_rows:,} pairs of {shard.captions:,} captions in {len(manifest.languages)} languages"
         )
     contradicts = pc.not_equal(pairs["keep"], pc.equal(pc.list_value_length(pairs["reasons"]), 0))
-    if pc.any(contradicts).as_py():
+    if pc.any(pc.fill_null(contradicts, True)).as_py():
         problems.append("pairs/ has pairs that are kept with a reason against it, or dropped without one")
-    outside = pc.or_(pc.less(pairs["weight"], 0), pc.greater(pairs["weight"], 1))
-    if pc.any(pc.or_(outside, pc.is_null(pairs["weight"], nan_is_null=True))).as_py():
+    inside = pc.and_(pc.greater_equal(pairs["weight"], 0), pc.less_equal(pairs["weight"], 1))
+    if not pc.all(pc.fill_null(inside, False)).as_py():
         problems.append("pairs/ has weights outside [0, 1]")
     kept = pairs.filter(pairs["keep"])
     columns = [kept[name].to_pylist() for name in ("key", "n", "language", "target")]

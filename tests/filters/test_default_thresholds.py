@@ -54,7 +54,7 @@ def verdicts():
             expected_ratio=expected_ratio(language, script),
         )
         pairs["lid_label"], pairs["lid_prob"] = identifier.identify(
-            target, expected=language, plausible=plausible_labels(["en", *SCRIPTS])
+            target, expected=language, plausible=plausible_labels(["en", language])
         )
         if teacher.knows(language):
             pairs["similarity"] = cosine(embed(tuple(english)), embed(tuple(translations)))

@@ -97,11 +97,13 @@ def test_line_breaks_are_spaces():
     )
 
 
-def test_plausible_labels_add_what_is_confused():
-    """Each label brings its rivals, and stays itself where it has none."""
-    assert {"cs", "sk", "pl", "sl", "hr"} <= plausible_labels(["cs"])
-    assert {"ja", "zh", "yue", "wuu"} == plausible_labels(["zh"])
-    assert plausible_labels(["en"]) == {"en"}
+def test_plausible_labels_are_the_common_ones_and_what_is_confused():
+    """The languages asked for, those that their short sentences pass for, and fifteen that models like to write."""
+    common = {"ar", "cs", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh"}
+    assert plausible_labels(["en"]) == common
+    assert plausible_labels(["cs"]) == common | {"hr", "sk", "sl"}
+    assert plausible_labels(["zh"]) == common | {"wuu", "yue"}
+    assert plausible_labels(["fi"]) == common | {"et", "fi"}
 
 
 def test_threads_get_the_same_answers():

@@ -36,12 +36,12 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_where_everything_lies() -> None:
-    """The design's names, on any filesystem."""
-    run = Run("gs://bucket/run")
-    assert run.config == "gs://bucket/run/config.yaml"
-    assert run.manifest == "gs://bucket/run/shards/manifest.json"
-    assert (run.pairs, run.rejects, run.audit) == tuple(f"gs://bucket/run/{n}" for n in ("pairs", "rejects", "audit"))
-    assert run.captions == "gs://bucket/run/work/captions"
+    """The names are the design's."""
+    run = Run("/data/run")
+    assert run.config == "/data/run/config.yaml"
+    assert run.manifest == "/data/run/shards/manifest.json"
+    assert (run.pairs, run.rejects, run.audit) == tuple(f"/data/run/{n}" for n in ("pairs", "rejects", "audit"))
+    assert run.captions == "/data/run/work/captions"
 
 
 def test_the_ledger_is_the_runs_own_or_the_configured(run: Run) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Project, captionloom, manifest
+from user import Project, captionloom, manifest
 
 
 def write_lines(project: Project, *records: object) -> None:

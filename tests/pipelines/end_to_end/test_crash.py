@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Project, captionloom, checksums
+from user import Project, captionloom, checksums
 
 # Every finished file comes into being by a rename, so its moments are counted in renames: the child stops itself
 # just before or just after the one it is told, with no chance to clean up.

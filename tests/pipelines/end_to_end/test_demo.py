@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import webdataset as wds
-from conftest import DEMO, captionloom, manifest
+from user import DEMO, captionloom, manifest
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import Project, checksums
+from user import Project, checksums
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pyarrow.parquet as pq
-from conftest import Project, manifest
+from user import Project, manifest
 
 
 def counts(stderr: str) -> dict[str, tuple[int, int]]:
@@ -33,6 +33,7 @@ def test_new_language_translates_only_that_language(finished: Project) -> None:
     again = finished.run("build", "--overwrite")
 
     assert counts(again.stderr) == {"de": (0, 100), "fr": (100, 0), "cs": (0, 100)}
+    assert "measured again" not in again.stderr
     assert manifest(finished.folder / "run")["pairs_made"] == 300
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from apache_beam.io.filesystem import FileMetadata, FileSystem
 from apache_beam.io.localfilesystem import LocalFileSystem
-from conftest import Project
+from user import Project
 
 from pipelines.config import Config, InputConfig, RunnerConfig, ScoreConfig, ShardsConfig, TranslateConfig
 from pipelines.progress import Reporter

@@ -39,7 +39,7 @@ def test_n_is_the_rank_of_the_annotation(tmp_path: Path, read: Any) -> None:
         ("44", 0, "of no image", "train", "c.json#8"),
     ]
     for seed in range(3):
-        shuffled = random.Random(seed).sample(_ANNOTATIONS, len(_ANNOTATIONS))  # noqa: S311
+        shuffled = random.Random(seed).sample(_ANNOTATIONS, len(_ANNOTATIONS))
         path = _write(tmp_path / "c.json", {"images": _IMAGES, "annotations": shuffled})
         assert sorted(read(path, format="coco").rows) == sorted(expected)
 

@@ -1,0 +1,133 @@
+"""The benchmark scripts run, on a few captions, and say what they promise; nothing here looks at a time."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SENTENCES = {
+    "en": ["A dog runs over the green grass .", "Two men in red shirts are playing a game ."],
+    "de": ["Ein Hund rennt über das grüne Gras .", "Zwei Männer in roten Hemden spielen ein Spiel ."],
+    "fr": ["Un chien court sur la pelouse verte .", "Deux hommes en chemise rouge jouent à un jeu ."],
+    "cs": ["Pes běží po zelené trávě .", "Dva muži v červených tričkách hrají hru ."],
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a folder laid out as ../shared/data, with next to nothing in it."""
+    folder = tmp_path / "data"
+    (folder / "multi30k").mkdir(parents=True)
+    for language, lines in SENTENCES.items():
+        # Forty sentences that no two share a half of: enough to be recombined.
+        text = "".join(f"{i} {line} {i}\n" for i in range(20) for line in lines)
+        (folder / "multi30k" / f"train.{language}.gz").write_bytes(gzip.compress(text.encode()))
+    (folder / "coco_val2017").mkdir()
+    annotations = [{"id": i, "image_id": i // 5, "caption": f"A dog and {i} cats on the grass."} for i in range(30)]
+    images = [{"id": i, "file_name": f"{i:012d}.jpg"} for i in range(6)]
+    document = json.dumps({"images": images, "annotations": annotations}).encode()
+    (folder / "coco_val2017" / "captions_val2017.json.gz").write_bytes(gzip.compress(document))
+    (folder / "flickr8k_1k" / "images").mkdir(parents=True)
+    with (folder / "flickr8k_1k" / "captions.jsonl").open("w") as sink:
+        for i in range(3):
+            Image.new("RGB", (8 + i, 8), (90 * i, 0, 0)).save(folder / "flickr8k_1k" / "images" / f"{i}.jpg")
+            captions = [f"A dog jumps over {i} logs .", f"The dog is in the water {i} ."]
+            sink.write(json.dumps({"key": f"{i}", "image": f"images/{i}.jpg", "captions": captions}) + "\n")
+    return folder
+
+
+def figures(script: str, data: Path, *options: str) -> list[dict[str, object]]:
+    """Run ``script`` and return the rows of its JSON, having checked that each stands in the printed table."""
+    target = data.parent / f"{script}.json"
+    command = [sys.executable, "-m", f"benchmarks.{script}", "--data", str(data), "--json", str(target), *options]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, object]] = json.loads(target.read_bytes())["rows"]
+    for row in rows:
+        assert str(next(iter(row.values()))).strip() in done.stdout
+    return rows
+
+
+@pytest.mark.slow
+def test_score_speed_reports_the_ratio_of_pipeline_to_bare_loop(data: Path) -> None:
+    """One setting: both sides, the required ratio, and where the time goes."""
+    rows = figures("score_speed", data, "--rounds", "1", "--captions", "20")
+    titles = [row["what"] for row in rows]
+    assert titles[0] == "bare translate_batch"
+    assert "PIPELINE over bare translate_batch" in titles
+    assert "CPU of score: identify the language" in titles
+
+
+@pytest.mark.slow
+def test_score_speed_sweeps_every_combination(data: Path) -> None:
+    """Two batch sizes and one unit size are two rows for each side."""
+    rows = figures("score_speed", data, "--rounds", "1", "--captions", "20", "--max-batch-tokens", "64", "128")
+    assert [row["what"] for row in rows] == [
+        "bare, 64 tokens",
+        "pipeline, 64 tokens, units of 2048",
+        "bare, 128 tokens",
+        "pipeline, 128 tokens, units of 2048",
+    ]
+
+
+@pytest.mark.slow
+def test_cut_speed_reports_images_and_text(data: Path) -> None:
+    """The real photographs, the larger run and the text-only one are there."""
+    rows = figures("cut_speed", data, "--rounds", "1", "--samples", "4", "--pairs", "30")
+    titles = [row["what"] for row in rows]
+    assert {"cut: fixed cost", "Flickr8k 1k: CUT", "4 samples: CUT", "text only: cut"} <= set(titles)
+
+
+@pytest.mark.slow
+def test_score_memory_reports_every_run(data: Path) -> None:
+    """Three sizes, duplicates, a full ledger, and a real run."""
+    rows = figures("score_memory", data, "--captions", "40", "--real", "20")
+    found = [(row["engine"], row["captions"], row["distinct"], row["others in ledger"]) for row in rows]
+    assert found == [
+        ("fake", 10, 10, 0),
+        ("fake", 20, 20, 0),
+        ("fake", 40, 40, 0),
+        ("fake", 40, 10, 0),
+        ("fake", 10, 10, 40),
+        ("real", 20, 20, 0),
+    ]
+
+
+@pytest.mark.slow
+def test_resume_shows_that_nothing_is_translated_twice(data: Path) -> None:
+    """22 captions, the first runs without every eleventh: 20 texts, then 0, then one language, then 2 more."""
+    rows = figures("resume", data, "--captions", "22")
+    assert [(row["de"], row["fr"], row["cs"]) for row in rows] == [
+        (20, 20, None),
+        (0, 0, None),
+        (0, 0, 20),
+        (2, 2, 2),
+        (None, None, None),
+        (None, None, None),
+    ]
+
+
+@pytest.mark.slow
+def test_ingest_speed_reads_the_same_captions_in_every_format(data: Path) -> None:
+    """Nine formats with 50 captions each, and one larger file."""
+    rows = figures("ingest_speed", data, "--captions", "50", "--megabytes", "1")
+    assert [row["captions"] for row in rows[:9]] == [50] * 9
+    assert rows[9]["format"] == "jsonl, 1 MB"
+
+
+def test_absent_data_is_one_line(tmp_path: Path) -> None:
+    """Without the real data a script ends with exit code 1 and the path that is missing."""
+    command = [sys.executable, "-m", "benchmarks.score_speed", "--data", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    missing = tmp_path / "coco_val2017" / "captions_val2017.json.gz"
+    assert done.stderr.splitlines()[-1] == (
+        f"{missing} is not there: this benchmark measures on real data, say where it is with --data"
+    )
