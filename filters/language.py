@@ -39,7 +39,7 @@ _CONFUSED: Final = (
 )
 """Labels that short sentences of one another are taken for."""
 
-_COMMON: Final = frozenset("ar cs de en es fr it ja ko nl pl pt ru tr zh".split())
+_COMMON: Final = frozenset(["ar", "cs", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh"])
 """What a multilingual model is likeliest to write instead of the language it was asked for."""
 
 _MIN_LETTERS: Final = 12

@@ -129,7 +129,7 @@ class Thresholds:
     @classmethod
     def for_language(cls, code: str) -> Self:
         """Return the defaults for a BCP-47 ``code``: those of its primary subtag, where it has its own."""
-        return cls(**_LANGUAGES.get(code.split("-")[0].lower(), {}))
+        return cls(**LANGUAGE_THRESHOLDS.get(code.split("-")[0].lower(), {}))
 
     def replaced(self, values: Mapping[str, float | None]) -> Self:
         """Return these thresholds with ``values`` (name → new value, or None for off) in their place.
@@ -156,9 +156,9 @@ _ORDERED: Final = (
 )
 
 _MEASURED_LENGTH: Final = MappingProxyType({"min_length_ratio": 0.6, "max_length_ratio": 1.7})
-"""99.9 % of human captions are within, in languages whose expected length was measured on captions."""
+MEASURED_WHY: Final = "99.9 % of human captions are within: the expected length was measured on captions."
 
-_LANGUAGES: Final[Mapping[str, Mapping[str, float | None]]] = MappingProxyType(
+LANGUAGE_THRESHOLDS: Final[Mapping[str, Mapping[str, float | None]]] = MappingProxyType(
     dict.fromkeys(("cs", "de", "fr", "zh"), _MEASURED_LENGTH)
 )
 """Where a language has other defaults than the table's."""

@@ -135,6 +135,10 @@ def _start(
 
     run = Run(os.path.abspath(out) if files.is_local(out) else out)  # noqa: PTH100
     plan, found = check(config)
+    try:
+        files.exists(run.root)
+    except ValueError as error:  # Beam has no filesystem of that scheme
+        found.append(f"--out {out}: {error}")
     if plan is None or problems or found:
         # What the loader has named is not named again by who stumbled over it.
         raise ConfigError([*problems, *(one for one in found if not any(one in named for named in problems))])

@@ -72,9 +72,23 @@ def _place(settings: dict[str, Any], location: Sequence[int | str]) -> tuple[int
     return tuple(location)
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, which also refuses a mapping that has one key twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping; raises `yaml.constructor.ConstructorError` that names the key and its line."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str) else None)
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: str) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(files.read_bytes(path))
+        settings = yaml.load(files.read_bytes(path), _UniqueKeys)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
         raise ConfigError([f"no configuration file {path}"]) from None
     except OSError as error:

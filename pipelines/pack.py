@@ -126,6 +126,7 @@ class PackShard(beam.DoFn):
                     name=f"{name}.tar",
                     split=split,
                     samples=shard.samples,
+                    media=shard.media,
                     captions=int(packed.sum()),
                     pairs=keeps,
                     bytes=shard.size,

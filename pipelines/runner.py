@@ -40,11 +40,11 @@ class Launcher:
             return PipelineOptions([*self.beam_args, "--no_save_main_session"])
         return PipelineOptions(
             [
-                *self.beam_args,
                 f"--direct_num_workers={self.workers}",
                 # One worker in a process of its own would be a process for nothing.
                 f"--direct_running_mode={self.config.mode if self.workers > 1 else 'in_memory'}",
                 "--no_save_main_session",
+                *self.beam_args,  # last, so that they win
             ]
         )
 

@@ -21,10 +21,15 @@ _MOST: Final = 20
 """Problems of one shard that are named; the rest are counted."""
 
 
+_OURS = frozenset(["__key__", "__url__", "__local_path__", "json", "txt"])
+"""What webdataset and we put in every sample; anything else is its media."""
+
+
 @dataclass
 class _Found:
     """What one shard turned out to hold."""
 
+    media: int = 0
     captions: int = 0
     translations: dict[tuple[str, int, str], str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
@@ -105,6 +110,7 @@ def _check_tar(path: str, shard: Shard, found: _Found) -> Iterator[str]:
         yield f"webdataset cannot read it: {error}"
     for name, promised, there in (
         ("samples", shard.samples, samples),
+        ("media files", shard.media, found.media),
         ("captions", shard.captions, found.captions),
         ("pairs", shard.pairs, len(found.translations)),
     ):
@@ -136,6 +142,7 @@ def _check_sample(sample: dict[str, Any], shard: Shard, found: _Found) -> Iterat
         if key in found.keys:
             yield f"key {key!r} is there twice"
         found.keys.add(key)
+        found.media += any(field_name not in _OURS for field_name in sample)
         found.captions += len(captions)
         for caption in captions:
             for language, translation in caption["translations"].items():

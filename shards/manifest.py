@@ -21,6 +21,8 @@ class Shard:
     """File name, with ``.tar``."""
     split: str
     samples: int
+    media: int
+    """Samples that have a media file."""
     captions: int
     pairs: int
     bytes: int

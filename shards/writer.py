@@ -12,7 +12,8 @@ from shards.sample import Sample
 class ShardWriter:
     """Writes samples to an open binary file as a USTAR/PAX tar: mtime 0, owner 0, mode 0644.
 
-    Use as a context manager; afterwards ``samples``, ``size`` (bytes) and ``sha256`` describe the shard.
+    Use as a context manager; afterwards ``samples``, ``media`` (samples that have any), ``size`` (bytes) and
+    ``sha256`` describe the shard.
     """
 
     def __init__(self, sink: BinaryIO) -> None:
@@ -20,6 +21,7 @@ class ShardWriter:
         # typeshed wants a whole file; tarfile writes through write() and tell() alone.
         self._tar = tarfile.open(fileobj=self._sink, mode="w", format=tarfile.PAX_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115
         self.samples = 0
+        self.media = 0
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +42,7 @@ class ShardWriter:
         # tarfile remembers every member for getmembers(), which nobody asks of a writer.
         self._tar.members = []
         self.samples += 1
+        self.media += sample.media is not None
 
     @property
     def size(self) -> int:

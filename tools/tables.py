@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from filters.verdict import RULES, THRESHOLDS
+from filters.thresholds import LANGUAGE_THRESHOLDS, MEASURED_WHY, THRESHOLDS
+from filters.verdict import RULES
 from pipelines.captions import REJECT_REASONS
 
 PAGE = Path(__file__).parents[1] / "docs" / "using.md"
@@ -25,6 +26,11 @@ def tables() -> dict[str, str]:
     rules = [f"| `{name}` | {rule.explanation} | {names[name]} |" for name, rule in RULES.items()]
     bounds = [
         f"| `{name}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |" for name, row in THRESHOLDS.items()
+    ]
+    bounds += [
+        f"| `{name}` in `{code}` | {value:g} | {THRESHOLDS[name].low:g} to {THRESHOLDS[name].high:g} | {MEASURED_WHY} |"
+        for code, values in sorted(LANGUAGE_THRESHOLDS.items())
+        for name, value in values.items()
     ]
     return {
         "rejects": _table("rejects", "| reason | what it means |", rejects),

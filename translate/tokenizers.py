@@ -20,7 +20,9 @@ class MarianTokenizer:
     def encode(self, texts: Sequence[str], *, token: str | None) -> list[list[str]]:
         """Return the source pieces of each text, behind the target language's ``token`` if there is one."""
         prefix = [] if token is None else [token]
-        encoded: list[list[str]] = self._source.encode(list(texts), out_type=str, num_threads=1)
+        # A language token is one piece to SentencePiece too: in a text it would ask for that language.
+        plain = [text.replace(">>", "> >") if ">>" in text else text for text in texts]
+        encoded: list[list[str]] = self._source.encode(plain, out_type=str, num_threads=1)
         return [[*prefix, *pieces, END_OF_SENTENCE] for pieces in encoded]
 
     def decode(self, pieces: Sequence[Sequence[str]]) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pipelines.config import InputConfig
 from pipelines.sources.record import Record, Reject, shown
 
-_LARGEST_N = 2**31 - 1
+_LARGEST_N = 2**30
+"""Leaves room in int32 for the captions of the same key that have no number and get the next ones."""
 
 
 @dataclass(frozen=True)

@@ -375,6 +375,13 @@ def test_no_yaml(write: Write, content: str) -> None:
     assert "\n" not in problem
 
 
+def test_a_setting_that_stands_there_twice(write: Write) -> None:
+    """YAML would take the last one silently; it is named with its line."""
+    path = write("input: {format: jsonl, path: x}\nlanguages: [de]\nscore:\n  teacher: muse\n  teacher: none\n")
+    with pytest.raises(ConfigError, match="'teacher' stands there twice.*line 5"):
+        load_config(path)
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     """A file of another encoding is refused too."""
     (tmp_path / "c.yaml").write_bytes(b"input: \xe9\n")

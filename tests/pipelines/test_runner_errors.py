@@ -148,3 +148,9 @@ def test_a_named_runner_has_its_own_options(arguments: tuple[str, ...]) -> None:
 def test_the_main_session_is_not_pickled(arguments: tuple[str, ...]) -> None:
     """Everything lies in modules, on every runner."""
     assert Launcher(RunnerConfig(), arguments).options().view_as(SetupOptions).save_main_session is False
+
+
+def test_options_after_the_dashes_win() -> None:
+    """Whoever asks Beam's local runner for something gets it."""
+    options = Launcher(RunnerConfig(workers=4), ("--direct_num_workers=3",)).options().view_as(DirectOptions)
+    assert (options.direct_running_mode, options.direct_num_workers) == ("multi_threading", 3)

@@ -209,6 +209,13 @@ def test_a_key_in_two_tars(run_copy: Path) -> None:
     assert f"{second}.tar: key 'dog.1/a b.é' is in {first}.tar too" in problems(run_copy)
 
 
+def test_a_removed_picture(run_copy: Path) -> None:
+    """A sample without its media is missed, though the checksum is right."""
+    shard = shard_of(run_copy, "boat")
+    write_tar(run_copy, shard, [member for member in read_tar(run_copy, shard) if not member[0].endswith(".jpg")])
+    assert [problem.split(" media files")[1] for problem in problems(run_copy)] == [", the manifest promises 1"]
+
+
 def test_a_removed_translation(run_copy: Path) -> None:
     """A kept pair that is not in its shard is missed, though the checksum is right."""
 
@@ -353,7 +360,7 @@ def test_a_count_that_is_off_by_one(run_copy: Path, name: str) -> None:
     assert " is not " in found[0]
 
 
-@pytest.mark.parametrize("name", ["samples", "captions", "pairs"])
+@pytest.mark.parametrize("name", ["samples", "media", "captions", "pairs"])
 def test_a_shards_count_that_is_off_by_one(run_copy: Path, name: str) -> None:
     """So must the counts of each shard."""
     edit_manifest(run_copy, lambda manifest: manifest["shards"][0].update({name: manifest["shards"][0][name] + 1}))

@@ -7,8 +7,8 @@ import pytest
 from shards.manifest import Manifest, ManifestError, Shard, read_manifest
 
 SHARDS = (
-    Shard("train-000000.tar", "train", samples=2, captions=10, pairs=17, bytes=20480, sha256="ab" * 32),
-    Shard("val-000000.tar", "val", samples=1, captions=5, pairs=9, bytes=10240, sha256="cd" * 32),
+    Shard("train-000000.tar", "train", samples=2, media=2, captions=10, pairs=17, bytes=20480, sha256="ab" * 32),
+    Shard("val-000000.tar", "val", samples=1, media=1, captions=5, pairs=9, bytes=10240, sha256="cd" * 32),
 )
 MANIFEST = Manifest(
     shards=SHARDS,
@@ -29,6 +29,7 @@ WRITTEN = b"""{
       "name": "k-000000.tar",
       "split": "k",
       "samples": 1,
+      "media": 1,
       "captions": 2,
       "pairs": 1,
       "bytes": 10240,
@@ -51,7 +52,7 @@ WRITTEN = b"""{
 }
 """
 READ = Manifest(
-    shards=(Shard("k-000000.tar", "k", samples=1, captions=2, pairs=1, bytes=10240, sha256="00"),),
+    shards=(Shard("k-000000.tar", "k", samples=1, media=1, captions=2, pairs=1, bytes=10240, sha256="00"),),
     captions_read=2,
     captions_rejected=0,
     pairs_made=2,

@@ -12,7 +12,8 @@ import sentencepiece
 from translate.decoding import Decoding, Device
 from translate.engine import Engine, Translations
 from translate.languages import parse_language
-from translate.models import ModelError, resolve
+from translate.models import MINI, ModelError, resolve
+from translate.tokenizers import MarianTokenizer
 
 GERMAN, FRENCH, CZECH = (parse_language(code) for code in ("de", "fr", "cs"))
 
@@ -105,6 +106,16 @@ def test_strange_texts(engine: Engine, text: str) -> None:
     assert logprob is not None
     assert not any(mark in target for mark in ("<unk>", "</s>", ">>", "▁"))
     assert logprob <= 0
+
+
+def test_a_language_token_in_a_text_asks_for_nothing(engine: Engine) -> None:
+    """Somebody's ``>>fra<<`` in a caption does not change the language of its translation."""
+    found = engine.translate([f">>fra<< {CAPTIONS[0]}"], GERMAN)
+    pieces = MarianTokenizer(MINI).encode([">>fra<< A dog."], token=">>deu<<")[0]
+    assert ">>fra<<" not in pieces
+    assert pieces[0] == ">>deu<<"
+    assert found.targets[0] is not None
+    assert "Un " not in found.targets[0]
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
