@@ -87,7 +87,8 @@ def flickr(found: Iterator[Item], path: Path) -> None:
 
 def coco(found: Iterator[Item], path: Path) -> None:
     """Write COCO's document."""
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for number, (key, texts) in enumerate(found):
         images.append({"id": number, "file_name": f"{key}.jpg"})
         for text in texts:

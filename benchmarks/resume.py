@@ -53,7 +53,8 @@ def step(config: Config, root: str, stage: str) -> Step:
             raise SystemExit("\n".join(problems))
         outcome = Stages(run, config, plan, launcher, Reporter(quiet=True))((stage,), overwrite=True)
     imported = tuple(name for name in ENGINES if name in sys.modules)
-    made = outcome.manifest and (outcome.manifest.pairs_made, outcome.manifest.pairs_kept)
+    manifest = outcome.manifest
+    made = None if manifest is None else (manifest.pairs_made, manifest.pairs_kept)
     with tempfile.TemporaryDirectory() as folder:
         texts = ingest(Run(folder), config.input, launcher).texts
     return Step(watch.seconds, texts, outcome.translated, made, imported)

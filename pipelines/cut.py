@@ -4,8 +4,10 @@ The same inputs give byte-identical shards whatever the runner, the workers or t
 an interrupted cut finished is kept if everything that went into it is the same.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -27,7 +29,7 @@ from pipelines.runner import Collect, Launcher, RunFailed, collected
 from shards.keys import shard_name
 from shards.manifest import Manifest, Shard
 
-_BUCKET_TEXTS: Final = 50_000
+_BUCKET_TEXTS: Final = 25_000
 """Texts that are judged together."""
 
 
@@ -91,13 +93,11 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
         captions = (
             pipeline
             | "Caption parts" >> beam.Create([part.path for part in files.listing(run.captions)])
-            | "Spread caption parts" >> beam.Reshuffle()
             | "Place captions" >> beam.ParDo(PlaceCaptions(shard_plan, buckets)).with_outputs("texts", main="captions")
         )
         ledger_rows = (
             pipeline
             | "Ledger parts" >> beam.Create(list(_ledger_parts(plan, ledger)))
-            | "Spread ledger parts" >> beam.Reshuffle()
             | "Read pairs" >> beam.ParDo(ReadPairs(plan, ledger, buckets))  # (bucket, (language, part, IPC))
         )
         pairs = (
@@ -200,22 +200,30 @@ class JudgeBucket(beam.DoFn):
         distinct = texts["text_id"].combine_chunks().unique()
         # Where two parts hold one text, as after two runs at once on one ledger, the first by name counts.
         rows = sorted(grouped["pairs"], key=lambda row: row[:2])
-        for code, judge in self.judges.items():
-            found = [files.ipc_table(content) for language, _, content in rows if language == code]
-            pairs = pa.concat_tables(found) if found else None
-            if pairs is not None:
-                pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
-            if pairs is None or pairs.num_rows < len(distinct):
-                missing = len(distinct) - (pairs.num_rows if pairs is not None else 0)
-                raise RunFailed(
-                    f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
-                    "end first"
-                )
-            judged = judge(pairs)
-            at = pc.index_in(texts["text_id"].combine_chunks(), value_set=judged["text_id"].combine_chunks())
-            spread = judged.take(at)
-            for shard, part in tables.partition(spread, texts["shard"].to_numpy()):
-                yield shard, files.ipc_bytes(part)
+        found = {
+            code: [files.ipc_table(content) for language, _, content in rows if language == code]
+            for code in self.judges
+        }
+        # Nearly all of it is Arrow's own work, which several threads can do at once.
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            judging = [threads.submit(self._judge, code, tables_of, distinct) for code, tables_of in found.items()]
+            for judged in (future.result() for future in judging):
+                at = pc.index_in(texts["text_id"].combine_chunks(), value_set=judged["text_id"].combine_chunks())
+                for shard, part in tables.partition(judged.take(at), texts["shard"].to_numpy()):
+                    yield shard, files.ipc_bytes(part)
+
+    def _judge(self, code: str, found: list[pa.Table], distinct: pa.Array) -> pa.Table:
+        """Return the judged pairs of the texts ``distinct`` in one language."""
+        pairs = pa.concat_tables(found) if found else None
+        if pairs is not None:
+            pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
+        if pairs is None or pairs.num_rows < len(distinct):
+            missing = len(distinct) - (pairs.num_rows if pairs is not None else 0)
+            raise RunFailed(
+                f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
+                "end first"
+            )
+        return self.judges[code](pairs)
 
 
 def _commit(run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]) -> Manifest:

@@ -3,7 +3,7 @@
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from pipelines import files
 
@@ -18,9 +18,11 @@ class MediaError(ValueError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
+        return MediaError, (self.reason, self.detail)
 
-@dataclass(frozen=True, order=True)
-class Media:
+
+class Media(NamedTuple):
     """Where a media item's bytes are: a file of its own, or ``size`` bytes at ``offset`` of a tar."""
 
     uri: str

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from pipelines import files
 from pipelines.judging import JUDGED, PAIR_SCORES, PAIRS
 from pipelines.media import MediaError, MediaReader
-from pipelines.resolve import CaptionRow, Reject, caption_rows, reject_table, resolve
+from pipelines.resolve import CaptionRow, Reject, caption_rows, in_order, reject_table, resolve
 from pipelines.run import Run
 from shards.manifest import Shard
-from shards.sample import Caption, Sample, Translation
+from shards.sample import DECIMALS, Caption, Sample, Translation
 from shards.writer import ShardWriter
 
 _VERSION: Final = 1
@@ -69,13 +69,14 @@ class PackShard(beam.DoFn):
         number, grouped = element
         split, name = self.places.place(number)
         paths = shard_paths(self.run, name)
-        captions = caption_rows(pa.concat_tables([files.ipc_table(content) for content in grouped["captions"]]))
+        captions = in_order(pa.concat_tables([files.ipc_table(content) for content in grouped["captions"]]))
+        rows = caption_rows(captions)
         pairs = pa.concat_tables([files.ipc_table(content) for content in grouped["pairs"]])
         pairs = pairs.sort_by([("language", "ascending"), ("text_id", "ascending")]).combine_chunks()
-        inputs = _inputs(captions, pairs, languages=self.languages, source_language=self.source_language)
+        inputs = _inputs(captions, rows, pairs, languages=self.languages, source_language=self.source_language)
         record = _finished(paths, inputs)
         if record is None:
-            record = self._pack(paths, split, name, captions, pairs)
+            record = self._pack(paths, split, name, rows, pairs)
             files.write_bytes(paths.record, orjson.dumps({"inputs": inputs, "record": record}))
         yield record
 
@@ -160,19 +161,28 @@ def spread(captions: Sequence[CaptionRow], judged: pa.Table, *, languages: Seque
 
 
 def kept_translations(pairs: pa.Table, *, captions: int, languages: Sequence[str]) -> list[dict[str, Translation]]:
-    """Return for each caption its kept translations by language, of ``pairs`` in the order that `spread` gives."""
+    """Return for each caption its kept translations by language, of ``pairs`` in the order that `spread` gives.
+
+    A score that no pair of the language has is left out; one that only this pair lacks is None.
+    """
     kept: list[dict[str, Translation]] = [{} for _ in range(captions)]
-    rows = np.flatnonzero(pairs["keep"].to_numpy())
-    chosen = pairs.take(pa.array(rows))
-    scores = [chosen[name].to_pylist() for name in PAIR_SCORES]
-    texts, weights, backs = (chosen[name].to_pylist() for name in ("target", "weight", "back"))
-    for row, text, weight, back, *values in zip(rows.tolist(), texts, weights, backs, *scores, strict=True):
-        caption, language = divmod(row, len(languages))
-        named = zip(PAIR_SCORES, values, strict=True)
-        kept[caption][languages[language]] = Translation(
-            text, weight, back, {name: value for name, value in named if value is not None}
-        )
+    keep = pairs["keep"].to_numpy().reshape(captions, len(languages))
+    for i, language in enumerate(languages):
+        rows = np.flatnonzero(keep[:, i])
+        chosen = pairs.take(pa.array(rows * len(languages) + i))
+        names = [name for name in PAIR_SCORES if chosen[name].null_count < len(rows)]
+        scores = zip(*(_written(chosen[name]) for name in names), strict=True)
+        texts, weights, backs = (_written(chosen[name]) for name in ("target", "weight", "back"))
+        for row, text, weight, back, values in zip(rows.tolist(), texts, weights, backs, scores, strict=True):
+            kept[row][language] = Translation(text, weight, back, dict(zip(names, values, strict=True)))
     return kept
+
+
+def _written(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of ``column`` as they are written to a sample: floats rounded, in float64."""
+    if pa.types.is_floating(column.type):
+        column = pc.round(column.cast(pa.float64()), ndigits=DECIMALS)
+    return column.to_pylist()
 
 
 def _write_or_remove(path: str, table: pa.Table) -> None:
@@ -182,13 +192,12 @@ def _write_or_remove(path: str, table: pa.Table) -> None:
         files.remove([path])
 
 
-def _inputs(captions: Sequence[CaptionRow], pairs: pa.Table, **settings: object) -> str:
+def _inputs(captions: pa.Table, rows: Sequence[CaptionRow], pairs: pa.Table, **settings: object) -> str:
     """Return a digest of all that a shard's bytes depend on; of local media their size and time of change."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(orjson.dumps([_VERSION, settings]))
-    stated = {row.media: row.media.state() for row in captions if row.media}
-    for row in captions:
-        digest.update(repr((row, stated.get(row.media) if row.media else None)).encode())
+    states = [media.state() for media in dict.fromkeys(row.media for row in rows) if media]
+    digest.update(orjson.dumps([_VERSION, settings, states]))
+    digest.update(files.ipc_bytes(captions))
     digest.update(files.ipc_bytes(pairs))
     return digest.hexdigest()
 

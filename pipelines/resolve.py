@@ -1,17 +1,18 @@
 """The captions of one shard made unambiguous: one media item and one split a key, one text a caption index."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.captions import REJECTS
 from pipelines.media import Media
 
 
-@dataclass(frozen=True)
-class CaptionRow:
+class CaptionRow(NamedTuple):
     """One caption, as ingest left it; ``n`` is None where the source numbers nothing."""
 
     key: str
@@ -32,18 +33,28 @@ class Reject:
     detail: str
 
 
+def in_order(captions: pa.Table) -> pa.Table:
+    """Return a caption table by key and then by what does not depend on the input's order, unnumbered ones last."""
+    return captions.sort_by([(name, "ascending") for name in ("key", "n", "text", "origin")]).combine_chunks()
+
+
 def caption_rows(captions: pa.Table) -> list[CaptionRow]:
-    """Return the rows of a caption table, by key and then by what does not depend on the input's order."""
-    columns = [captions[name].to_pylist() for name in ("key", "n", "text_id", "text", "media", "split", "origin")]
-    rows = [
-        CaptionRow(key, n, text_id, text, Media(**media) if media else None, split, origin)
-        for key, n, text_id, text, media, split, origin in zip(*columns, strict=True)
+    """Return the rows of a caption table that is `in_order`; captions of one media item share one `Media`."""
+    parts = [pc.struct_field(captions["media"], name).to_pylist() for name in Media._fields]
+    known: dict[tuple[Any, ...], Media | None] = {}
+    media = [
+        known[one] if one in known else known.setdefault(one, None if one[0] is None else Media(*one))
+        for one in zip(*parts, strict=True)
     ]
-    return sorted(rows, key=lambda row: (row.key, row.n is None, row.n or 0, row.text, row.origin))
+    columns = [captions[name].to_pylist() for name in ("key", "n", "text_id", "text", "split", "origin")]
+    return [
+        CaptionRow(key, n, text_id, text, of_it, split, origin)
+        for key, n, text_id, text, split, origin, of_it in zip(*columns, media, strict=True)
+    ]
 
 
 def resolve(rows: Sequence[CaptionRow], *, split: str) -> tuple[list[CaptionRow], list[Reject]]:
-    """Return (usable captions, each with its number; rejects) of ``rows`` in the order of `caption_rows`.
+    """Return (usable captions, each with its number; rejects) of ``rows`` in the order of `in_order`.
 
     What is kept does not depend on the order of the input: of several media items the first by address, of several
     texts with one number the first by text. Captions without a number get those after the highest given one, in the
@@ -78,7 +89,7 @@ def _resolve_key(rows: list[CaptionRow], split: str) -> Iterator[CaptionRow | Re
             yield Reject(row, "duplicate_caption", "this key has the same caption already")
         else:
             unnumbered.add(row.text)
-            yield replace(row, n=next_n + len(unnumbered) - 1)
+            yield row._replace(n=next_n + len(unnumbered) - 1)
 
 
 def _address(media: Media) -> tuple[str, int, int, str]:

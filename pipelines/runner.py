@@ -34,15 +34,20 @@ class Launcher:
         """Parallel workers of the local runner."""
         return self.config.workers or len(os.sched_getaffinity(0))
 
-    def options(self) -> PipelineOptions:
-        """Return the pipeline options: the caller's own where a runner is named, the local ones otherwise."""
+    def options(self, *, threads: bool = True) -> PipelineOptions:
+        """Return the pipeline options: the caller's own where a runner is named, the local ones otherwise.
+
+        ``threads`` says whether the pipeline's work is done outside Python, as the engine's is.
+        """
         if self._named_runner:
             return PipelineOptions([*self.beam_args, "--no_save_main_session"])
+        # Threads talk to the local runner by gRPC, which copies every element some ten times; a pipeline whose work is
+        # Python's own loses by them, in time and in memory. One worker in a process of its own would be for nothing.
+        alone = self.workers == 1 or (self.config.mode == "multi_threading" and not threads)
         return PipelineOptions(
             [
-                f"--direct_num_workers={self.workers}",
-                # One worker in a process of its own would be a process for nothing.
-                f"--direct_running_mode={self.config.mode if self.workers > 1 else 'in_memory'}",
+                f"--direct_num_workers={1 if alone else self.workers}",
+                f"--direct_running_mode={'in_memory' if alone else self.config.mode}",
                 "--no_save_main_session",
                 *self.beam_args,  # last, so that they win
             ]
@@ -52,9 +57,12 @@ class Launcher:
     def _named_runner(self) -> bool:
         return any(argument.split("=")[0] == "--runner" for argument in self.beam_args)
 
-    def run(self, build: Callable[[beam.Pipeline], None]) -> None:
-        """Build a pipeline and run it to its end; raises `RunFailed` with the cause in one or two lines."""
-        options = self.options()
+    def run(self, build: Callable[[beam.Pipeline], None], *, threads: bool = False) -> None:
+        """Build a pipeline and run it to its end; raises `RunFailed` with the cause in one or two lines.
+
+        ``threads`` as for `options`.
+        """
+        options = self.options(threads=threads)
         # DirectRunner would switch between three runners by what it finds; the name says which one it is.
         pipeline = beam.Pipeline(runner=None if self._named_runner else FnApiRunner(), options=options)
         build(pipeline)

@@ -74,7 +74,7 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
         )
         _ = (new, again) | "Both" >> beam.Flatten() | "Collect" >> Collect(done)
 
-    launcher.run(build)
+    launcher.run(build, threads=True)
     counts = collected(done)
 
     def total(what: str) -> dict[str, int]:

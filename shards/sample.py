@@ -1,41 +1,38 @@
 """One training sample: a media item with its captions and their translations, as the files of a tar."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from shards.keys import escape_key
 
+DECIMALS: Final = 4
+"""Places behind the point of every weight and score in a sample; in ``pairs/`` they are float32."""
 
-@dataclass(frozen=True)
-class Translation:
-    """One kept translation of a caption."""
+
+class Translation(NamedTuple):
+    """One kept translation of a caption. Numbers are written as they are: `DECIMALS` say to how many places."""
 
     text: str
     weight: float
     back: str | None
-    scores: dict[str, float | str | bool]
+    scores: dict[str, float | str | bool | None]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it stands in a sample; numbers are rounded to four decimals."""
-        found: dict[str, Any] = {"text": self.text, "weight": round(self.weight, 4)}
-        if self.back is not None:
-            found["back"] = self.back
-        found["scores"] = {
-            name: round(value, 4) if isinstance(value, float) else value for name, value in self.scores.items()
-        }
-        return found
+        """Return it as it stands in a sample."""
+        if self.back is None:
+            return {"text": self.text, "weight": self.weight, "scores": self.scores}
+        return {"text": self.text, "weight": self.weight, "back": self.back, "scores": self.scores}
 
 
-@dataclass(frozen=True)
-class Caption:
+class Caption(NamedTuple):
     """One source caption with its kept translations by BCP-47 code."""
 
     n: int
     text: str
-    translations: dict[str, Translation] = field(default_factory=dict)
+    translations: Mapping[str, Translation] = {}
 
 
 @dataclass(frozen=True)

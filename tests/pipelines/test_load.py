@@ -378,7 +378,7 @@ def test_no_yaml(write: Write, content: str) -> None:
 def test_a_setting_that_stands_there_twice(write: Write) -> None:
     """YAML would take the last one silently; it is named with its line."""
     path = write("input: {format: jsonl, path: x}\nlanguages: [de]\nscore:\n  teacher: muse\n  teacher: none\n")
-    with pytest.raises(ConfigError, match="'teacher' stands there twice.*line 5"):
+    with pytest.raises(ConfigError, match=r"'teacher' stands there twice.*line 5"):
         load_config(path)
 
 

@@ -1,6 +1,5 @@
 """One media item and one split a key, one text a caption index, whatever the order of the input."""
 
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -9,14 +8,19 @@ from hypothesis import strategies as st
 
 from pipelines.captions import CAPTIONS, REJECTS
 from pipelines.media import Media
-from pipelines.resolve import CaptionRow, Reject, caption_rows, reject_table, resolve
+from pipelines.resolve import CaptionRow, Reject, caption_rows, in_order, reject_table, resolve
 
 DOG, CAT = Media("/m/dog.jpg", None, None, "jpg"), Media("/m/cat.jpg", None, None, "jpg")
 
 
 def row(key: str, n: int | None, text: str, **changes: Any) -> CaptionRow:
     """Return a caption from line 1 of a file."""
-    return replace(CaptionRow(key, n, text.encode().ljust(16, b"."), text, None, "train", "f@1"), **changes)
+    return CaptionRow(key, n, text.encode().ljust(16, b"."), text, None, "train", "f@1")._replace(**changes)
+
+
+def ordered(rows: list[CaptionRow]) -> pa.Table:
+    """Return the caption table of ``rows``, in the order that `resolve` takes."""
+    return in_order(table(rows))
 
 
 def table(rows: list[CaptionRow]) -> pa.Table:
@@ -26,7 +30,7 @@ def table(rows: list[CaptionRow]) -> pa.Table:
         "n": [one.n for one in rows],
         "text_id": [one.text_id for one in rows],
         "text": [one.text for one in rows],
-        "media": [one.media and vars(one.media) for one in rows],
+        "media": [one.media and one.media._asdict() for one in rows],
         "split": [one.split for one in rows],
         "origin": [one.origin for one in rows],
     }
@@ -35,7 +39,7 @@ def table(rows: list[CaptionRow]) -> pa.Table:
 
 def resolved(*rows: CaptionRow, split: str = "train") -> tuple[list[tuple[Any, ...]], list[tuple[str, str, str]]]:
     """Return (key, n, text) of what is usable and (text, reason, detail) of what is not."""
-    usable, rejects = resolve(caption_rows(table(list(rows))), split=split)
+    usable, rejects = resolve(caption_rows(ordered(list(rows))), split=split)
     return (
         [(one.key, one.n, one.text) for one in usable],
         [(reject.row.text, reject.reason, reject.detail) for reject in rejects],
@@ -45,7 +49,7 @@ def resolved(*rows: CaptionRow, split: str = "train") -> tuple[list[tuple[Any, .
 def test_rows_come_back_from_their_table() -> None:
     """Media and missing numbers survive the table."""
     rows = [row("a", 0, "x", media=Media("t.tar", 512, 9, "png")), row("a", None, "y"), row("b", 2, "z", media=DOG)]
-    assert caption_rows(table(rows)) == rows
+    assert caption_rows(ordered(rows)) == rows
 
 
 def test_rows_are_sorted() -> None:
@@ -58,7 +62,7 @@ def test_rows_are_sorted() -> None:
         row("a", 2, "x", origin="f@2"),
         row("a", 2, "x", origin="f@1"),
     ]
-    order = [(one.key, one.n, one.text, one.origin) for one in caption_rows(table(rows))]
+    order = [(one.key, one.n, one.text, one.origin) for one in caption_rows(ordered(rows))]
     assert order == [
         ("a", 2, "x", "f@1"),
         ("a", 2, "x", "f@2"),
@@ -167,14 +171,14 @@ def test_the_order_of_the_input_does_not_matter(rows: list[CaptionRow], random: 
     """Shuffled rows from other lines give the same usable captions, and as many rejects for each reason."""
 
     def outcome(given: list[CaptionRow]) -> tuple[list[tuple[Any, ...]], list[str]]:
-        usable, rejects = resolve(caption_rows(table(given)), split=split)
+        usable, rejects = resolve(caption_rows(ordered(given)), split=split)
         assert len(usable) + len(rejects) == len(given)
         content = [(one.key, one.n, one.text, one.text_id, one.media, one.split) for one in usable]
         return content, sorted(reject.reason for reject in rejects)
 
     lines = list(range(len(rows)))
     random.shuffle(lines)
-    moved = [replace(one, origin=f"f@{line}") for one, line in zip(rows, lines, strict=True)]
+    moved = [one._replace(origin=f"f@{line}") for one, line in zip(rows, lines, strict=True)]
     random.shuffle(moved)
     assert outcome(moved) == outcome(rows)
 
@@ -182,7 +186,7 @@ def test_the_order_of_the_input_does_not_matter(rows: list[CaptionRow], random: 
 @given(ROWS)
 def test_what_is_usable_is_unambiguous(rows: list[CaptionRow]) -> None:
     """Every caption has a number, no two of a key the same, and a key has one media item."""
-    usable, _ = resolve(caption_rows(table(rows)), split="train")
+    usable, _ = resolve(caption_rows(ordered(rows)), split="train")
     numbers = [(one.key, one.n) for one in usable]
     assert all(n is not None for _, n in numbers)
     assert len(set(numbers)) == len(numbers)
