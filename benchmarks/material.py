@@ -13,7 +13,7 @@ import pyarrow as pa
 from benchmarks.measuring import needed
 from pipelines import files
 from pipelines.captions import CAPTIONS, MEDIA, normalise, text_ids
-from pipelines.ingest import Ingested
+from pipelines.ingest import Ingested, with_key_hash
 from pipelines.ledger import SCORES, TRANSLATIONS, Ledger, part_name
 from pipelines.plan import Plan
 from pipelines.run import Run
@@ -95,7 +95,9 @@ def caption_parts(run: Run, texts: list[str], *, copies: int = 1, photos: Sequen
             ],
             schema=CAPTIONS,
         )
-        files.write_parquet(files.join(run.captions, f"part-00000-{start // _PART_ROWS:04d}.parquet"), table)
+        files.write_parquet(
+            files.join(run.captions, f"part-00000-{start // _PART_ROWS:04d}.parquet"), with_key_hash(table)
+        )
     keys = {"train": -(-total // CAPTIONS_A_KEY)}
     return Ingested(captions=total, rejects={}, texts=len(texts), keys=keys, split_of={})
 

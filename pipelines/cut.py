@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pipelines import files, tables
 from pipelines.config import Config
-from pipelines.ingest import Ingested, key_hashes
+from pipelines.ingest import Ingested
 from pipelines.judging import Judge
 from pipelines.ledger import Ledger
 from pipelines.pack import PackShard
@@ -42,7 +42,7 @@ class ShardPlan:
 
     def number(self, captions: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return the shard number of each caption, int64 [rows]; numbers run through the splits in their order."""
-        hashes = key_hashes(captions["key"])
+        hashes = captions["key_hash"].to_numpy()
         splits = captions["split"].to_numpy(zero_copy_only=False).astype(object)
         for i in np.flatnonzero(np.isin(hashes, self._moved)) if self.split_of else ():
             splits[i] = self.split_of[f"{hashes[i]:016x}"]
@@ -141,7 +141,7 @@ class PlaceCaptions(beam.DoFn):
         """Place the captions of one part."""
         captions = files.read_parquet(path)
         numbers = self.shard_plan.number(captions)
-        for number, rows in tables.partition(captions, numbers):
+        for number, rows in tables.partition(captions.drop_columns("key_hash"), numbers):
             yield number, files.ipc_bytes(rows)
         texts = captions.select(["text_id"]).append_column("shard", pa.array(numbers, pa.int32()))
         texts = texts.group_by(["text_id", "shard"], use_threads=False).aggregate([])

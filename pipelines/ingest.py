@@ -6,13 +6,14 @@ of them fatal, before anything is translated.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines import files, tables
 from pipelines.captions import REJECT_REASONS
@@ -21,7 +22,8 @@ from pipelines.run import Run
 from pipelines.runner import Collect, Launcher, collected
 from pipelines.sources import Split, find_files, open_source, read_tables
 
-_BUCKETS = 64
+_PASS_CAPTIONS: Final = 8_000_000
+"""Captions whose hashes are compared at once: some 200 MB. More captions are counted in several passes."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Ingested:
 
 
 def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
-    """Read the whole input; raises `RunFailed` where too much of it is rejected, `ConfigError` where none matches."""
+    """Read the whole input; raises `ConfigError` where there is nothing to read, `RunFailed` where reading fails."""
     source = open_source(config)
     splits = [split for file in find_files(config) for split in source.splits(file)]
     files.remove([run.captions])
@@ -54,20 +56,19 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
     parts, counts = files.join(run.work, "parts.json"), files.join(run.work, "counts.json")
 
     def build(pipeline: beam.Pipeline) -> None:
-        hashes = (
+        read = (
             pipeline
             | "Splits" >> beam.Create(list(enumerate(splits)))
-            | "Spread the splits" >> beam.Reshuffle()
-            | "Read"
-            >> beam.ParDo(ReadSplit(config, captions=run.captions, rejects=run.rejects)).with_outputs(
-                "parts", main="hashes"
-            )
+            | "Read" >> beam.ParDo(ReadSplit(config, captions=run.captions, rejects=run.rejects))
         )
-        hashes.parts | "Collect the parts" >> Collect(parts)
+        _ = read | "Collect the parts" >> Collect(parts)
         _ = (
-            hashes.hashes  # ((family, bucket), (split, hash bytes))
-            | "By bucket" >> beam.GroupByKey()
-            | "Count distinct" >> beam.MapTuple(count_distinct)
+            read
+            | "Captions" >> beam.Map(lambda part: part["captions"])
+            | "All captions" >> beam.CombineGlobally(sum)
+            | "Passes" >> beam.FlatMap(_passes)  # (pass, passes): every part is written
+            | "Spread the passes" >> beam.Reshuffle()
+            | "Count distinct" >> beam.Map(count_distinct, captions=run.captions)
             | "Collect the counts" >> Collect(counts)
         )
 
@@ -76,69 +77,72 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
 
 
 class ReadSplit(beam.DoFn):
-    """(index, split) → caption and reject parts on disk; (family, bucket) → their hashes; a count of each part."""
+    """(index, split) → caption and reject parts on disk; for each of them ``{"captions": …, "rejects": …}``."""
 
     def __init__(self, config: InputConfig, *, captions: str, rejects: str) -> None:
         self.config = config
         self.captions = captions
         self.rejects = rejects
 
-    def process(self, element: tuple[int, Split]) -> Iterator[Any]:
+    def process(self, element: tuple[int, Split]) -> Iterator[dict[str, Any]]:
         """Read one split, a table at a time."""
         index, split = element
         for sequence, (captions, rejects) in enumerate(read_tables(self.config, split)):
             name = f"{index:05d}-{sequence:04d}.parquet"
             if captions.num_rows:
-                files.write_parquet(files.join(self.captions, f"part-{name}"), captions)
-                yield from _hashes(captions)
+                files.write_parquet(files.join(self.captions, f"part-{name}"), with_key_hash(captions))
             if rejects.num_rows:
                 files.write_parquet(files.join(self.rejects, f"input-{name}"), rejects)
             reasons = Counter(rejects["reason"].to_pylist())
-            yield beam.pvalue.TaggedOutput("parts", {"captions": captions.num_rows, "rejects": dict(reasons)})
+            yield {"captions": captions.num_rows, "rejects": dict(reasons)}
 
 
-def key_hashes(keys: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """Return the 64-bit BLAKE2b of each key, the one that chooses its shard (`shards.keys.key_hash`)."""
+def with_key_hash(captions: pa.Table) -> pa.Table:
+    """Return ``captions`` with a column ``key_hash``, uint64: the hash that chooses a key's shard, as `shards.keys.key_hash`."""
     blake2b = hashlib.blake2b
-    digests = b"".join(blake2b(key.encode(), digest_size=8).digest() for key in keys.to_pylist())
-    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+    digests = b"".join(blake2b(key.encode(), digest_size=8).digest() for key in captions["key"].to_pylist())
+    hashes = np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+    return captions.append_column("key_hash", pa.array(hashes))
 
 
-def _hashes(captions: pa.Table) -> Iterator[tuple[tuple[str, int], tuple[str, bytes]]]:
-    """Yield ((family, bucket), (split, hashes)) for the distinct texts and keys of one table."""
-    texts = np.unique(tables.id_strings(captions["text_id"])).view(np.uint8).reshape(-1, 16)
-    for bucket in np.unique(texts[:, 0] % _BUCKETS):
-        yield ("texts", int(bucket)), ("", texts[texts[:, 0] % _BUCKETS == bucket].tobytes())
-    splits = captions["split"].to_numpy(zero_copy_only=False)
-    hashes = key_hashes(captions["key"])
-    for split in sorted(set(splits)):
-        distinct = np.unique(hashes[splits == split])
-        buckets = distinct % np.uint64(_BUCKETS)
-        for bucket in np.unique(buckets):
-            yield ("keys", int(bucket)), (split, distinct[buckets == bucket].tobytes())
+def _passes(captions: int) -> list[tuple[int, int]]:
+    """Return (pass, passes) for as many passes over ``captions`` as keep the hashes of one in memory."""
+    passes = max(1, -(-captions // _PASS_CAPTIONS))
+    return [(number, passes) for number in range(passes)]
 
 
-def count_distinct(group: tuple[str, int], values: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
-    """Return the number of distinct hashes in one bucket; of keys by split, each key in its first split only."""
-    family, _ = group
-    joined: dict[str, bytearray] = {}
-    for split, content in values:
-        joined.setdefault(split, bytearray()).extend(content)
-    if family == "texts":
-        return {"texts": len(np.unique(np.frombuffer(joined[""], dtype="S16")))}
+def count_distinct(one_pass: tuple[int, int], *, captions: str) -> dict[str, Any]:
+    """Return the distinct texts, and keys by split, among the hashes of ``one_pass``: (number, how many passes).
+
+    A key counts in the first of its splits only; ``split_of`` has those that are in several.
+    """
+    number, passes = one_pass
+    texts = tables.Distinct()
+    keys: dict[str, tables.Distinct] = {}
+    for part in files.listing(captions):
+        rows = files.read_parquet(part.path, ["text_id", "key_hash", "split"])
+        # Eight bytes of sixteen: two texts of a billion might count as one.
+        texts.add(_of_pass(tables.id_numbers(rows["text_id"]), number, passes))
+        hashes, splits = rows["key_hash"].to_numpy(), rows["split"].combine_chunks()
+        for split in splits.unique().to_pylist():
+            chosen = pc.equal(splits, split).to_numpy(zero_copy_only=False)
+            keys.setdefault(split, tables.Distinct()).add(_of_pass(hashes[chosen], number, passes))
     kept: dict[str, int] = {}
-    split_of: dict[int, str] = {}
-    conflicts: dict[str, str] = {}
-    several = len(joined) > 1
-    for split in sorted(joined):
-        distinct = np.unique(np.frombuffer(joined[split], dtype=np.uint64))
-        kept[split] = len(distinct)
-        for value in distinct.tolist() if several else ():
-            first = split_of.setdefault(value, split)
-            if first != split:
-                conflicts[f"{value:016x}"] = first
-                kept[split] -= 1
-    return {"keys": kept, "split_of": conflicts}
+    split_of: dict[str, str] = {}
+    before: list[tuple[str, tables.Hashes]] = []
+    for split in sorted(keys):
+        mine = keys[split].values()
+        for first, theirs in before:
+            again = np.isin(mine, theirs, assume_unique=True)
+            split_of |= {f"{value:016x}": first for value in mine[again].tolist()}
+            mine = mine[~again]
+        kept[split] = len(mine)
+        before.append((split, mine))
+    return {"texts": len(texts.values()), "keys": kept, "split_of": split_of}
+
+
+def _of_pass(hashes: tables.Hashes, number: int, passes: int) -> tables.Hashes:
+    return hashes if passes == 1 else hashes[hashes % np.uint64(passes) == number]
 
 
 def _add_up(parts: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Ingested:
@@ -148,12 +152,12 @@ def _add_up(parts: list[dict[str, Any]], counts: list[dict[str, Any]]) -> Ingest
     for part in parts:
         rejects.update(part["rejects"])
     for count in counts:
-        keys.update(count.get("keys", {}))
-        split_of.update(count.get("split_of", {}))
+        keys.update(count["keys"])
+        split_of.update(count["split_of"])
     return Ingested(
         captions=sum(part["captions"] for part in parts),
         rejects={reason: rejects[reason] for reason in REJECT_REASONS if rejects[reason]},
-        texts=sum(count.get("texts", 0) for count in counts),
+        texts=sum(count["texts"] for count in counts),
         keys=dict(sorted(keys.items())),
         split_of=dict(sorted(split_of.items())),
     )

@@ -1,10 +1,15 @@
 """Splitting tables by what a column hashes to: how rows find their bucket or shard without per-row Python."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+Hashes = npt.NDArray[np.uint64]
+
+_COMPACT: Final = 1_000_000
 
 
 def id_hashes(ids: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
@@ -20,6 +25,33 @@ def id_strings(ids: pa.ChunkedArray) -> npt.NDArray[np.bytes_]:
     joined = np.concatenate(parts) if parts else np.empty((0, 16), dtype=np.uint8)
     # Trailing NULs are dropped alike from both sides of any comparison of equally long ids.
     return np.ascontiguousarray(joined).view("S16").ravel()
+
+
+def id_numbers(ids: pa.ChunkedArray) -> Hashes:
+    """Return the first eight bytes of each fixed_size_binary[16] id as a number, uint64 [rows]."""
+    return id_strings(ids).view(np.uint64)[::2].copy()
+
+
+class Distinct:
+    """The distinct values of arrays that come one after the other: sorted now and then, eight bytes a value."""
+
+    def __init__(self) -> None:
+        self._sorted: Hashes = np.empty(0, dtype=np.uint64)
+        self._added: list[Hashes] = []
+        self._pending = 0
+
+    def add(self, values: Hashes) -> None:
+        """Add ``values``, uint64, in any order and as often as they like."""
+        self._added.append(values)
+        self._pending += len(values)
+        if self._pending > max(_COMPACT, len(self._sorted)):
+            self.values()
+
+    def values(self) -> Hashes:
+        """Return what was added, each once, ascending."""
+        self._sorted = np.unique(np.concatenate([self._sorted, *self._added]))
+        self._added, self._pending = [], 0
+        return self._sorted
 
 
 def _raw(ids: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint8]:

@@ -1,10 +1,10 @@
 """Ingest: the input read once, its rejects kept, everything counted."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines import files
 from pipelines.config import ConfigError, InputConfig, RunnerConfig
-from pipelines.ingest import Ingested, count_distinct, ingest, key_hashes
+from pipelines.ingest import Ingested, count_distinct, ingest, with_key_hash
 from pipelines.run import Run
 from pipelines.runner import Launcher
 
@@ -107,54 +107,62 @@ def test_no_file(ingested: Ingest) -> None:
 
 def test_key_hashes() -> None:
     """The hash that chooses a shard, for a column at once; written out as ``b2sum -l 64`` gives it."""
-    hashes = key_hashes(pa.chunked_array([["a", ""], ["a.b/c d.é"]]))
-    assert [f"{value:016x}" for value in hashes.tolist()] == [HASH_OF_A, "e4a6a0577479b2b4", "4b2dfcd4e02c03c3"]
-    assert key_hashes(pa.chunked_array([], pa.string())).tolist() == []
+    hashed = with_key_hash(pa.table({"key": pa.chunked_array([["a", ""], ["a.b/c d.é"]])}))
+    found = [f"{value:016x}" for value in hashed["key_hash"].to_pylist()]
+    assert found == [HASH_OF_A, "e4a6a0577479b2b4", "4b2dfcd4e02c03c3"]
+    assert with_key_hash(pa.table({"key": pa.array([], pa.string())}))["key_hash"].type == pa.uint64()
 
 
-def packed(*values: int) -> bytes:
-    """Return 64-bit hashes as they travel."""
-    return np.array(values, dtype=np.uint64).tobytes()
+def parts(folder: Path, *tables: list[tuple[bytes, int, str]]) -> str:
+    """Write caption parts of (text_id, key_hash, split), as much of them as is counted; return their folder."""
+    for i, rows in enumerate(tables):
+        columns = list(zip(*rows, strict=True)) or [(), (), ()]
+        arrays = [
+            pa.array(columns[0], pa.binary(16)),
+            pa.array(columns[1], pa.uint64()),
+            pa.array(columns[2], pa.string()),
+        ]
+        files.write_parquet(str(folder / f"part-{i}.parquet"), pa.table(arrays, ["text_id", "key_hash", "split"]))
+    return str(folder)
 
 
-def test_distinct_texts() -> None:
+def test_distinct_texts(tmp_path: Path) -> None:
     """Texts from several tables are counted once, those whose id ends in NUL too."""
-    a, b, nul = b"a" * 16, b"a" * 15 + b"\0", bytes(16)
-    assert count_distinct(("texts", 1), [("", a + b), ("", b + nul), ("", a)]) == {"texts": 3}
+    a, b, nul = b"a" * 16, b"b" * 15 + b"\0", bytes(16)
+    folder = parts(
+        tmp_path, [(a, 1, "train"), (b, 1, "train")], [(b, 1, "train"), (nul, 1, "train")], [(a, 1, "train")]
+    )
+    assert count_distinct((0, 1), captions=folder) == {"texts": 3, "keys": {"train": 1}, "split_of": {}}
 
 
-def test_distinct_keys() -> None:
-    """Keys are counted once in each split."""
-    assert count_distinct(("keys", 1), [("train", packed(1, 2)), ("train", packed(2, 3))]) == {
-        "keys": {"train": 3},
-        "split_of": {},
-    }
-
-
-def test_keys_in_several_splits() -> None:
+def test_keys_in_several_splits(tmp_path: Path) -> None:
     """A key counts in the first split by name, whatever came first; it is named with that split."""
-    values = [("val", packed(1, 2, 3)), ("test", packed(3, 4)), ("train", packed(3, 1))]
-    assert count_distinct(("keys", 1), values) == {
+    placed = [("val", 1), ("val", 2), ("val", 3), ("test", 3), ("test", 4), ("train", 3), ("train", 1)]
+    folder = parts(tmp_path, [(bytes(16), key, split) for split, key in placed])
+    assert count_distinct((0, 1), captions=folder) == {
+        "texts": 1,
         "keys": {"test": 2, "train": 1, "val": 1},
         "split_of": {"0000000000000001": "train", "0000000000000003": "test"},
     }
 
 
-PLACED = st.lists(st.tuples(st.sampled_from(["train", "val", "test"]), st.integers(0, 2**64 - 1) | st.integers(0, 4)))
+ROW = st.tuples(
+    st.binary(min_size=16, max_size=16), st.integers(0, 2**64 - 1) | st.integers(0, 4), st.sampled_from(["a", "b", "c"])
+)
 
 
-@given(PLACED, st.randoms(use_true_random=False))
-def test_the_order_of_tables_does_not_matter(placed: list[tuple[str, int]], random: object) -> None:
-    """Whichever worker was first, the counts are those of a set of keys."""
-
-    def values() -> Iterator[tuple[str, bytes]]:
-        random.shuffle(placed)  # type: ignore[attr-defined]
-        yield from ((split, packed(key)) for split, key in placed)
-
-    found = count_distinct(("keys", 0), values())
-    assert found == count_distinct(("keys", 0), values())
+@given(st.lists(st.lists(ROW, max_size=8), max_size=4), st.integers(1, 3))
+def test_passes_add_up(tables: list[list[tuple[bytes, int, str]]], passes: int) -> None:
+    """However many passes there are, their sums are those of sets of texts and of keys in their first splits."""
+    with tempfile.TemporaryDirectory() as folder:
+        captions = parts(Path(folder), *tables)
+        found = [count_distinct((number, passes), captions=captions) for number in range(passes)]
+    rows = [row for table in tables for row in table]
     first: dict[int, str] = {}
-    for split, key in sorted(placed):
+    for _, key, split in sorted(rows, key=lambda row: row[2]):
         first.setdefault(key, split)
-    assert sum(found["keys"].values()) == len(first)
-    assert {split: list(first.values()).count(split) for split in found["keys"]} == found["keys"]
+    assert sum(one["texts"] for one in found) == len({text_id[:8] for text_id, _, _ in rows})
+    for split in "abc":
+        assert sum(one["keys"].get(split, 0) for one in found) == list(first.values()).count(split)
+    moved = {f"{key:016x}": first[key] for _, key, split in rows if first[key] != split}
+    assert {key: split for one in found for key, split in one["split_of"].items()} == moved
