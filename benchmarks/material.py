@@ -95,9 +95,8 @@ def caption_parts(run: Run, texts: list[str], *, copies: int = 1, photos: Sequen
             ],
             schema=CAPTIONS,
         )
-        files.write_parquet(
-            files.join(run.captions, f"part-00000-{start // _PART_ROWS:04d}.parquet"), with_key_hash(table)
-        )
+        name = f"part-00000-{start // _PART_ROWS:04d}.parquet"
+        files.write_parquet(files.join(run.captions, name), with_key_hash(table))
     keys = {"train": -(-total // CAPTIONS_A_KEY)}
     return Ingested(captions=total, rejects={}, texts=len(texts), keys=keys, split_of={})
 

@@ -98,7 +98,7 @@ class ReadSplit(beam.DoFn):
 
 
 def with_key_hash(captions: pa.Table) -> pa.Table:
-    """Return ``captions`` with a column ``key_hash``, uint64: the hash that chooses a key's shard, as `shards.keys.key_hash`."""
+    """Return ``captions`` with a column ``key_hash``, uint64: `shards.keys.key_hash`, which chooses a key's shard."""
     blake2b = hashlib.blake2b
     digests = b"".join(blake2b(key.encode(), digest_size=8).digest() for key in captions["key"].to_pylist())
     hashes = np.frombuffer(digests, dtype=">u8").astype(np.uint64)

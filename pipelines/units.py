@@ -128,11 +128,11 @@ class PlanGroup(beam.DoFn):
         texts = group_texts(self.run.captions, group, groups)
         texts = texts.append_column("length", pc.utf8_length(texts["text"]))
         texts = texts.sort_by([("length", "ascending"), ("text_id", "ascending")]).drop_columns("length")
-        ids = tables.id_strings(texts["text_id"])
+        ids = texts["text_id"].combine_chunks()
         lacking: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
         for index in indexes:
-            known, parts = _known(index, np.sort(ids), group, groups)
-            lacking[index.language] = ~np.isin(ids, known)
+            known, parts = _known(index, ids, group, groups)
+            lacking[index.language] = pc.invert(pc.is_in(ids, value_set=known)).to_numpy(zero_copy_only=False)
             for part in sorted(index.parts[i] for i in parts):
                 if part not in self._complete[index.language]:
                     yield beam.pvalue.TaggedOutput("stale", (index.language, part))
@@ -165,17 +165,24 @@ def group_texts(captions: str, group: int, groups: int) -> pa.Table:
     return tables.unique_rows(pa.concat_tables(found), "text_id").combine_chunks()
 
 
-def _known(
-    index: Index, wanted: np.ndarray[Any, np.dtype[np.bytes_]], group: int, groups: int
-) -> tuple[np.ndarray[Any, np.dtype[np.bytes_]], set[int]]:
-    """Return which of the sorted ids ``wanted`` are in ``index``, and the parts that hold any of them."""
-    known, parts = [np.empty(0, dtype="S16")], set()
-    with files.open_raw(index.path) as source:
+def _known(index: Index, wanted: pa.Array, group: int, groups: int) -> tuple[pa.Array, set[int]]:
+    """Return which of the ids ``wanted``, of one group, are in ``index``, and the parts that hold any of them."""
+    known, parts = [pa.array([], pa.binary(16))], set()
+    for rows in _batches(index.path):
+        mine = rows.filter(pa.array(tables.id_hashes(rows["text_id"]) % groups == group))
+        here = mine.filter(pc.is_in(mine["text_id"], value_set=wanted)).combine_chunks()
+        known += here["text_id"].chunks
+        parts |= set(here["part"].unique().to_pylist())
+    return pa.concat_arrays(known), parts
+
+
+def _batches(path: str) -> Iterator[pa.Table]:
+    """Yield the rows of an Arrow file, many of its batches at once: every look-up builds a table of what is wanted."""
+    batches: list[pa.RecordBatch] = []
+    with files.open_raw(path) as source:
         for batch in pa.ipc.open_stream(source):
-            rows = pa.Table.from_batches([batch])
-            mine = tables.id_hashes(rows["text_id"]) % groups == group
-            ids = tables.id_strings(rows["text_id"])[mine]
-            here = np.isin(ids, wanted)
-            known.append(ids[here])
-            parts |= set(rows["part"].to_numpy()[mine][here].tolist())
-    return np.concatenate(known), parts
+            batches.append(batch)
+            if sum(one.num_rows for one in batches) >= GROUP_TEXTS:
+                yield pa.Table.from_batches(batches)
+                batches = []
+    yield pa.Table.from_batches(batches, _KNOWN)

@@ -115,14 +115,11 @@ def test_key_hashes() -> None:
 
 def parts(folder: Path, *tables: list[tuple[bytes, int, str]]) -> str:
     """Write caption parts of (text_id, key_hash, split), as much of them as is counted; return their folder."""
+    schema = pa.schema([("text_id", pa.binary(16)), ("key_hash", pa.uint64()), ("split", pa.string())])
     for i, rows in enumerate(tables):
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
-        arrays = [
-            pa.array(columns[0], pa.binary(16)),
-            pa.array(columns[1], pa.uint64()),
-            pa.array(columns[2], pa.string()),
-        ]
-        files.write_parquet(str(folder / f"part-{i}.parquet"), pa.table(arrays, ["text_id", "key_hash", "split"]))
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        files.write_parquet(str(folder / f"part-{i}.parquet"), pa.table(arrays, schema=schema))
     return str(folder)
 
 
