@@ -118,7 +118,7 @@ def _tokenised(source: pa.Array, target: pa.Array, *, spaced: bool) -> tuple[_To
     texts = pc.utf8_lower(pa.concat_arrays([source, target]))
     if not spaced:
         texts = pc.replace_substring_regex(texts, _UNSPACED, r" \1 ")
-    lists = pc.split_pattern_regex(texts, r"[^\p{L}\p{M}\p{N}]+")
+    lists = pc.ascii_split_whitespace(_without_signs(texts))
     encoded = lists.flatten().dictionary_encode()
     words = encoded.dictionary
     rows = pc.list_parent_indices(lists).to_numpy().astype(np.int64)
@@ -130,6 +130,28 @@ def _tokenised(source: pa.Array, target: pa.Array, *, spaced: bool) -> tuple[_To
         _Tokens(rows[first], ids[first], is_word[first]),
         _Tokens(rows[second] - len(source), ids[second], is_word[second]),
     )
+
+
+def _without_signs(texts: pa.StringArray) -> pa.StringArray:
+    """Return ``texts`` with a space for everything that is no letter, mark or digit.
+
+    Those of ASCII, nearly all there are, go by a table over the bytes: a regular expression takes four times as long.
+    """
+    strange = pc.match_substring_regex(texts, _STRANGE)
+    if pc.any(strange).as_py():
+        spaced = pc.replace_substring_regex(texts.filter(strange), f"{_STRANGE}+", " ")
+        texts = pc.replace_with_mask(texts, strange, spaced)
+    validity, offsets, content = texts.buffers()
+    if content is None:
+        return texts
+    plain = pa.py_buffer(_WITHOUT_SIGNS[np.frombuffer(content, dtype=np.uint8)])
+    return pa.StringArray.from_buffers(len(texts), offsets, plain, validity, texts.null_count, texts.offset)
+
+
+_STRANGE: Final = r"[^\x00-\x7F\p{L}\p{M}\p{N}]"
+_WITHOUT_SIGNS: Final = np.array(
+    [byte if byte >= 0x80 or chr(byte).isalnum() else ord(" ") for byte in range(256)], dtype=np.uint8
+)
 
 
 def _length_ratio(source: pa.Array, target: pa.Array, expected: float) -> _Floats:

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -124,27 +124,6 @@ class _WithoutTracebacks:
         return getattr(self._stream, name)
 
 
-class _ToList(beam.CombineFn):
-    """Collects small values; the order is put right by whoever reads them."""
-
-    def create_accumulator(self) -> list[Any]:
-        return []
-
-    def add_input(self, accumulator: list[Any], element: Any) -> list[Any]:
-        accumulator.append(element)
-        return accumulator
-
-    def merge_accumulators(self, accumulators: Sequence[list[Any]]) -> list[Any]:
-        return [element for accumulator in accumulators for element in accumulator]
-
-    def extract_output(self, accumulator: list[Any]) -> list[Any]:
-        return accumulator
-
-
-def _write_json(values: list[Any], path: str) -> None:
-    files.write_bytes(path, orjson.dumps(values))
-
-
 class Collect(beam.PTransform):
     """(JSON-able value) → the file ``path`` with all of them as a JSON list: results do not come back otherwise.
 
@@ -156,15 +135,25 @@ class Collect(beam.PTransform):
         self.path = path
 
     def expand(self, values: beam.PCollection) -> beam.PCollection:
-        """Combine and write."""
+        """Group and write; a list of an earlier run is removed at once, and none is written of no value."""
+        files.remove([self.path])
         return (
             values
-            | "Gather" >> beam.CombineGlobally(_ToList())
+            | "As one group" >> beam.Map(_as_one_group)
+            | "Gather" >> beam.GroupByKey()
             | "Write the list" >> beam.Map(_write_json, path=self.path)
         )
 
 
+def _as_one_group(value: Any) -> tuple[None, Any]:
+    return None, value
+
+
+def _write_json(group: tuple[None, Iterable[Any]], path: str) -> None:
+    files.write_bytes(path, orjson.dumps(list(group[1])))
+
+
 def collected(path: str) -> list[Any]:
-    """Return what `Collect` wrote to ``path``."""
-    values: list[Any] = orjson.loads(files.read_bytes(path))
+    """Return what `Collect` wrote to ``path``, in any order."""
+    values: list[Any] = orjson.loads(files.read_bytes(path)) if files.exists(path) else []
     return values
