@@ -1,6 +1,6 @@
 """Speed of cut: with images, over a bare loop that writes the same files; and text only, with peak memory.
 
-    python -m benchmarks.cut_speed [--samples 10000] [--pairs 1000000] [--rounds 5] [--json FILE]
+    python -m benchmarks.cut_speed [--samples 30000] [--pairs 1000000] [--rounds 5] [--json FILE]
 
 With images, twice: Flickr8k 1k (1,000 photographs of 20 kB, 5,000 captions) in German, French and Czech, translated
 beforehand by the bundled model (greedily, which changes nothing here); and, since Beam's fixed cost weighs on so few,
@@ -172,7 +172,7 @@ def compare(
 def main(given: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = arguments(__doc__)
-    parser.add_argument("--samples", type=int, default=10_000, help="of the larger run with images")
+    parser.add_argument("--samples", type=int, default=30_000, help="of the larger run with images")
     parser.add_argument("--pairs", type=int, default=1_000_000, help="of the text-only cut")
     parser.add_argument("--rounds", type=int, default=5)
     options: argparse.Namespace = parser.parse_args(given)

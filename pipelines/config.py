@@ -62,7 +62,7 @@ class TranslateConfig(_Section):
     no_repeat_ngram_size: int = Field(default=0, ge=0, le=20)
     max_decoding_length: int = Field(default=200, ge=8, le=1024)
     """Target tokens at most."""
-    max_batch_tokens: int = Field(default=2048, ge=64, le=1_000_000)
+    max_batch_tokens: int = Field(default=1024, ge=64, le=1_000_000)
     """Padded source tokens in one batch of the engine."""
     unit_size: int = Field(default=2048, ge=16, le=100_000)
     """Texts that are translated together, checkpointed together, and lost together at worst."""

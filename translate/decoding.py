@@ -28,5 +28,5 @@ class Device:
     """Batches decoded at once on the CPU; 0: one for each core this process may use."""
     intra_threads: int = 0
     """Threads for one batch; 0: one, since parallel batches scale better than parallel matrices."""
-    max_batch_tokens: int = 2048
+    max_batch_tokens: int = 1024
     """Padded source tokens in one batch."""
