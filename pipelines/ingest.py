@@ -72,7 +72,7 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
             | "Collect the counts" >> Collect(counts)
         )
 
-    launcher.run(build)
+    launcher.run(build, threads=True)
     return _add_up(collected(parts), collected(counts))
 
 
