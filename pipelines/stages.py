@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from pipelines import files
@@ -83,8 +84,7 @@ class Stages:
 
     def _ingest(self) -> Ingested:
         source = self.config.input
-        work = lambda: ingest(self.run, source, self.launcher)  # noqa: E731
-        ingested = self.reporter.watch("reading captions", work)
+        ingested = self.reporter.watch("reading captions", partial(ingest, self.run, source, self.launcher))
         check_rejected(Counter(ingested.rejects), read=ingested.read, limit=source.max_rejected)
         self.reporter.say(
             f"read {ingested.read:,} captions of {sum(ingested.keys.values()):,} media items: "
@@ -98,7 +98,7 @@ class Stages:
 
         for note in self.plan.notes():
             self.reporter.say(f"note: {note}")
-        work = lambda: score(self.run, self.plan, self._ledger, self.launcher, texts=ingested.texts)  # noqa: E731
+        work = partial(score, self.run, self.plan, self._ledger, self.launcher, texts=ingested.texts)
         scored = self.reporter.watch("translating", work, ScoreGauge(self.run, self.plan, self._ledger))
         for code, made in scored.translated.items():
             again = f", {scored.rescored[code]:,} measured again" if scored.rescored[code] else ""
@@ -108,11 +108,10 @@ class Stages:
 
     def _cut(self, ingested: Ingested) -> Manifest:
         counts = plan_shards(ingested, samples_per_shard=self.config.shards.samples_per_shard).shards
-        work = lambda: cut(self.run, self.config, self.plan, self._ledger, self.launcher, ingested)  # noqa: E731
+        work = partial(cut, self.run, self.config, self.plan, self._ledger, self.launcher, ingested)
         return self.reporter.watch("cutting shards", work, CutGauge(self.run, sum(counts.values())))
 
     def _audit(self) -> Audit:
         if not files.exists(self.run.manifest):
             raise RunFailed(f"{self.run.root} has no finished shards to audit: run cut (or build) first")
-        work = lambda: write_audit(self.run, self.config, self.launcher)  # noqa: E731
-        return self.reporter.watch("auditing", work)
+        return self.reporter.watch("auditing", partial(write_audit, self.run, self.config, self.launcher))
