@@ -36,8 +36,8 @@ def test_round_trips_by_the_same_model_are_refused_where_it_has_no_way_back(proj
 
     assert refused.returncode == 2
     assert refused.stderr.splitlines() == [
-        f"captionloom: translate.back_translation: no model is configured for {name} -> English: model 'mini' translates "
-        f"from 'en', not from {name} ({code}); set translate.back_model, or back_translation: false"
+        f"captionloom: translate.back_translation: no model is configured for {name} -> English: model 'mini' "
+        f"translates from 'en', not from {name} ({code}); set translate.back_model, or back_translation: false"
         for name, code in (("German", "de"), ("Czech", "cs"))
     ]
     assert not (project.folder / "run").exists()
