@@ -21,7 +21,7 @@ from pipelines import files, tables
 from pipelines.config import Config
 from pipelines.ingest import Ingested
 from pipelines.judging import Judge
-from pipelines.ledger import Ledger
+from pipelines.ledger import TRANSLATIONS, Ledger
 from pipelines.pack import PackShard
 from pipelines.plan import Plan
 from pipelines.run import Run
@@ -31,6 +31,8 @@ from shards.manifest import Manifest, Shard
 
 _BUCKET_TEXTS: Final = 25_000
 """Texts that are judged together."""
+
+_NO_PAIRS: Final = TRANSLATIONS.empty_table()
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
                 PackShard(
                     run,
                     shard_plan,
-                    languages=[language.language.code for language in plan.languages],
+                    languages=plan.codes,
                     source_language=plan.source.code,
                 )
             )
@@ -153,14 +155,14 @@ class ReadPairs(beam.DoFn):
     """(language, part) → (bucket, (language, part, IPC of the pairs with every stored score))."""
 
     def __init__(self, plan: Plan, ledger: Ledger, buckets: int) -> None:
-        self.plan = {plan.language.code: plan for plan in plan.languages}
+        self.plan = plan
         self.ledger = ledger
         self.buckets = buckets
 
     def process(self, element: tuple[str, str]) -> Iterator[tuple[int, tuple[str, str, bytes]]]:
         """Read one part and the parts of the same name that belong to it; one that is not measured is no pair yet."""
         code, name = element
-        prints = self.plan[code].fingerprints
+        prints = self.plan.of(code).fingerprints
         scores = self.ledger.part("scores", prints.scores, name)
         backs = self.ledger.part("backs", prints.backs, name) if prints.backs else None
         if not files.exists(scores) or (backs and not files.exists(backs)):
@@ -180,7 +182,6 @@ class JudgeBucket(beam.DoFn):
     """(bucket, texts and ledger rows) → (shard, IPC of the judged pairs of its texts); each pair is judged once."""
 
     def __init__(self, plan: Plan, config: Config) -> None:
-        self.plan = plan
         self.judges = {
             language.language.code: Judge(
                 language.language,
@@ -214,11 +215,10 @@ class JudgeBucket(beam.DoFn):
 
     def _judge(self, code: str, found: list[pa.Table], distinct: pa.Array) -> pa.Table:
         """Return the judged pairs of the texts ``distinct`` in one language."""
-        pairs = pa.concat_tables(found) if found else None
-        if pairs is not None:
-            pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
-        if pairs is None or pairs.num_rows < len(distinct):
-            missing = len(distinct) - (pairs.num_rows if pairs is not None else 0)
+        pairs = pa.concat_tables(found) if found else _NO_PAIRS
+        pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
+        missing = len(distinct) - pairs.num_rows
+        if missing:
             raise RunFailed(
                 f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
                 "end first"

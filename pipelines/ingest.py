@@ -4,7 +4,6 @@ Both score and cut read the parts, so that the input is parsed once and every br
 of them fatal, before anything is translated.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pipelines.config import InputConfig
 from pipelines.run import Run
 from pipelines.runner import Collect, Launcher, collected
 from pipelines.sources import Split, find_files, open_source, read_tables
+from shards.keys import key_hash
 
 _PASS_CAPTIONS: Final = 8_000_000
 """Captions whose hashes are compared at once: some 200 MB. More captions are counted in several passes."""
@@ -99,9 +99,7 @@ class ReadSplit(beam.DoFn):
 
 def with_key_hash(captions: pa.Table) -> pa.Table:
     """Return ``captions`` with a column ``key_hash``, uint64: `shards.keys.key_hash`, which chooses a key's shard."""
-    blake2b = hashlib.blake2b
-    digests = b"".join(blake2b(key.encode(), digest_size=8).digest() for key in captions["key"].to_pylist())
-    hashes = np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+    hashes = np.fromiter(map(key_hash, captions["key"].to_pylist()), dtype=np.uint64, count=captions.num_rows)
     return captions.append_column("key_hash", pa.array(hashes))
 
 

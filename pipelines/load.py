@@ -77,12 +77,14 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping; raises `yaml.constructor.ConstructorError` that names the key and its line."""
-        seen: set[Any] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
+            if not isinstance(key, str):
+                continue  # no setting of ours; it may not even be hashable
+            if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
-            seen.add(key if isinstance(key, str) else None)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 

@@ -23,12 +23,12 @@ class MediaError(ValueError):
 
 
 class Media(NamedTuple):
-    """Where a media item's bytes are: a file of its own, or ``size`` bytes at ``offset`` of a tar."""
+    """Where a media item's bytes are: a file of its own, or ``size`` bytes at ``offset`` of a tar (see `MEDIA`)."""
 
     uri: str
-    offset: int | None
-    size: int | None
     ext: str
+    offset: int | None = None
+    size: int | None = None
 
     def state(self) -> tuple[int, int] | None:
         """Return (bytes, modification time in ns) of a local file; None where that cannot be had cheaply."""

@@ -1,5 +1,6 @@
 """Packing: the captions and judged pairs of one shard become a tar, its pairs and its rejects."""
 
+import contextlib
 import gc
 import hashlib
 from collections import Counter
@@ -100,10 +101,9 @@ class PackShard(beam.DoFn):
         usable, rejects = resolve(captions, split=split)
         pairs = spread(usable, judged, languages=self.languages)
         kept = kept_translations(pairs, captions=len(usable), languages=self.languages)
-        reader = MediaReader()
         packed = np.ones(len(usable), dtype=bool)
         with files.written_whole(paths.tar) as sink:
-            with ShardWriter(sink) as shard:
+            with ShardWriter(sink) as shard, contextlib.closing(MediaReader()) as reader:
                 for key, group in groupby(range(len(usable)), key=lambda i: usable[i].key):
                     rows = list(group)
                     media = usable[rows[0]].media
@@ -123,7 +123,6 @@ class PackShard(beam.DoFn):
                             ext=media.ext if media else "",
                         )
                     )
-            reader.close()
             pairs = pairs.filter(pa.array(np.repeat(packed, len(self.languages))))
             _write_or_remove(paths.pairs, pairs)
             _write_or_remove(paths.rejects, reject_table(rejects))

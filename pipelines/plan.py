@@ -49,6 +49,15 @@ class Plan:
     teacher: str
     unit_size: int
 
+    @property
+    def codes(self) -> list[str]:
+        """The target languages' BCP-47 codes, in the configured order."""
+        return [plan.language.code for plan in self.languages]
+
+    def of(self, code: str) -> LanguagePlan:
+        """Return what the target language ``code`` needs."""
+        return self.languages[self.codes.index(code)]
+
     def notes(self) -> list[str]:
         """Return, as sentences, which scores will be missing."""
         if self.teacher == "none":

@@ -19,7 +19,6 @@ from pipelines.units import plan_units
 class Scored:
     """What a score run did, by language."""
 
-    texts: int
     translated: dict[str, int]
     """Texts that were not in the ledger."""
     rescored: dict[str, int]
@@ -32,7 +31,6 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
     ``texts`` is the number of distinct texts. What the ledger holds is not made again.
     """
     done = files.join(run.work, "scored.json")
-    languages = [language.language.code for language in plan.languages]
     planned = plan_units(run, plan, ledger, launcher, texts=texts)
 
     def build(pipeline: beam.Pipeline) -> None:
@@ -54,9 +52,9 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
     counts = collected(done)
 
     def total(what: str) -> dict[str, int]:
-        return {code: sum(n for kind, lang, n in counts if (kind, lang) == (what, code)) for code in languages}
+        return {code: sum(n for kind, lang, n in counts if (kind, lang) == (what, code)) for code in plan.codes}
 
-    return Scored(texts=texts, translated=total("translated"), rescored=total("rescored"))
+    return Scored(translated=total("translated"), rescored=total("rescored"))
 
 
 class _WithWorker(beam.DoFn):
@@ -92,7 +90,7 @@ class CompletePart(_WithWorker):
     def process(self, element: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
         """Bring one part up to what is asked."""
         code, name = element
-        plan = next(plan for plan in self.plan.languages if plan.language.code == code)
+        plan = self.plan.of(code)
         path = self.ledger.part("translations", plan.fingerprints.translations, name)
         translations = files.read_parquet(path)
         self.worker.complete(plan, name, translations)

@@ -10,21 +10,18 @@ import pyarrow as pa
 Hashes = npt.NDArray[np.uint64]
 
 _COMPACT: Final = 1_000_000
+"""Values that wait, at least, before they are sorted in."""
 
 
 def id_hashes(ids: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
     """Return the first four bytes (big-endian) of each fixed_size_binary[16] id, as uint32 [rows]."""
-    parts = [_raw(chunk) for chunk in ids.chunks]
-    joined = np.concatenate(parts) if parts else np.empty((0, 16), dtype=np.uint8)
-    return np.ascontiguousarray(joined[:, :4]).view(">u4").ravel().astype(np.uint32)
+    return np.ascontiguousarray(_raw(ids)[:, :4]).view(">u4").ravel().astype(np.uint32)
 
 
 def id_strings(ids: pa.ChunkedArray) -> npt.NDArray[np.bytes_]:
     """Return each 16-byte id as numpy ``S16``, which sorts and compares as the id does."""
-    parts = [_raw(chunk) for chunk in ids.chunks]
-    joined = np.concatenate(parts) if parts else np.empty((0, 16), dtype=np.uint8)
     # Trailing NULs are dropped alike from both sides of any comparison of equally long ids.
-    return np.ascontiguousarray(joined).view("S16").ravel()
+    return np.ascontiguousarray(_raw(ids)).view("S16").ravel()
 
 
 def id_numbers(ids: pa.ChunkedArray) -> Hashes:
@@ -54,8 +51,13 @@ class Distinct:
         return self._sorted
 
 
-def _raw(ids: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(ids.buffers()[1], dtype=np.uint8).reshape(-1, 16)[ids.offset : ids.offset + len(ids)]
+def _raw(ids: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
+    """Return the bytes of the ids, uint8 [rows, 16]."""
+    chunks = [
+        np.frombuffer(chunk.buffers()[1], dtype=np.uint8).reshape(-1, 16)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in ids.chunks
+    ]
+    return np.concatenate(chunks) if chunks else np.empty((0, 16), dtype=np.uint8)
 
 
 def partition(table: pa.Table, groups: npt.NDArray[np.integer]) -> Iterator[tuple[int, pa.Table]]:

@@ -28,6 +28,16 @@ _KNOWN: Final = pa.schema([pa.field("text_id", pa.binary(16)), pa.field("part", 
 
 
 @dataclass(frozen=True)
+class Index:
+    """Where the ids lie that a ledger has translated into one language, and in which parts."""
+
+    language: str
+    path: str
+    """Arrow file of text_id and part, an index into ``parts``."""
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Planned:
     """What score has to do."""
 
@@ -53,7 +63,7 @@ def plan_units(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, text
     def build(pipeline: beam.Pipeline) -> None:
         found = (
             pipeline
-            | "Languages" >> beam.Create([language.language.code for language in plan.languages])
+            | "Languages" >> beam.Create(plan.codes)
             | "Index the ledger" >> beam.Map(index_ledger, plan=plan, ledger=ledger, run=run)  # Index
             | "All indexes" >> beam.combiners.ToList()
             | "Groups" >> beam.FlatMap(_each_group, groups=groups)  # (group, groups, indexes)
@@ -73,25 +83,14 @@ def groups_of(texts: int) -> int:
     return max(1, -(-texts // GROUP_TEXTS))
 
 
-def _each_group(indexes: "list[Index]", *, groups: int) -> "Iterator[tuple[int, int, list[Index]]]":
+def _each_group(indexes: list[Index], *, groups: int) -> Iterator[tuple[int, int, list[Index]]]:
     for group in range(groups):
         yield group, groups, indexes
 
 
-@dataclass(frozen=True)
-class Index:
-    """Where the ids lie that a ledger has translated into one language, and in which parts."""
-
-    language: str
-    path: str
-    """Arrow file of text_id and part, an index into ``parts``."""
-    parts: tuple[str, ...]
-
-
 def index_ledger(language: str, *, plan: Plan, ledger: Ledger, run: Run) -> Index:
     """Write the ids of all finished translations into ``language`` to one file, a part at a time."""
-    prints = next(one.fingerprints for one in plan.languages if one.language.code == language)
-    parts = ledger.parts("translations", prints.translations)
+    parts = ledger.parts("translations", plan.of(language).fingerprints.translations)
     path = files.join(run.work, "known", f"{language}.arrow")
     with files.written_whole(path) as sink, pa.ipc.new_stream(sink, _KNOWN) as writer:
         for i, part in enumerate(parts):

@@ -57,8 +57,9 @@ class Engine:
         """
         sources = self._tokenizer.encode(texts, token=self.model.target_token(target))
         readable = [i for i, source in enumerate(sources) if len(source) <= self.model.max_length]
+        found = Translations([None] * len(texts), [None] * len(texts), [0] * len(texts))
         if not readable:
-            return Translations([None] * len(texts), [None] * len(texts), [0] * len(texts))
+            return found
         options = self._options(max(len(sources[i]) for i in readable))
         try:
             results = self._translator.translate_batch(
@@ -73,7 +74,6 @@ class Engine:
             raise ModelError(f"model {self.model.name!r} fails to translate: {error}") from error
         hypotheses = [result.hypotheses[0] for result in results]
         decoded = self._tokenizer.decode(hypotheses)
-        found = Translations([None] * len(texts), [None] * len(texts), [0] * len(texts))
         for i, text, hypothesis, result in zip(readable, decoded, hypotheses, results, strict=True):
             # CTranslate2 leaves the end of sentence out of a hypothesis but counts it in the score.
             length = min(len(hypothesis) + 1, options["max_decoding_length"])

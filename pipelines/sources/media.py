@@ -11,7 +11,8 @@ from typing import Final
 
 from pipelines.config import ConfigError, InputConfig
 from pipelines.files import is_local
-from pipelines.sources.record import Media, Record, Reject, is_unicode, shown
+from pipelines.media import Media
+from pipelines.sources.record import Record, Reject, is_unicode, shown
 
 OWN_EXTENSIONS: Final = frozenset({"json", "txt", "npy"})
 """Members that a sample has beside its media; a media file of such a name would collide with them."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
 from pipelines.files import File
+from pipelines.media import Media
 
 SPLIT_BYTES: Final = 32 << 20
 """Bytes of a file that one worker reads in one go, where the format can be read from the middle."""
@@ -25,16 +26,6 @@ class Split:
     path: str
     start: int = 0
     end: int | None = None
-
-
-@dataclass(frozen=True)
-class Media:
-    """One media file, or one member of a tar: as in `pipelines.captions.MEDIA`."""
-
-    uri: str
-    ext: str
-    offset: int | None = None
-    size: int | None = None
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from pipelines.captions import CAPTIONS, MEDIA, REJECTS, normalise, text_ids
 from pipelines.config import InputConfig
 from pipelines.files import is_local
+from pipelines.media import Media
 from pipelines.sources.media import MediaTemplate, file_problem
-from pipelines.sources.record import Media, Record, Reject, Split, is_unicode, shown
+from pipelines.sources.record import Record, Reject, Split, is_unicode, shown
 from pipelines.sources.registry import open_source
 from pipelines.sources.streams import BROKEN_STREAM
 

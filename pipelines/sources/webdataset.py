@@ -8,9 +8,10 @@ from typing import BinaryIO, ClassVar, Final
 
 from pipelines.config import InputConfig
 from pipelines.files import File, open_raw
+from pipelines.media import Media
 from pipelines.sources.fields import FieldMap
 from pipelines.sources.jsontext import parse_object
-from pipelines.sources.record import LARGEST_RECORD, Media, Record, Reject, Split, shown
+from pipelines.sources.record import LARGEST_RECORD, Record, Reject, Split, shown
 from pipelines.sources.streams import BOM
 
 MEDIA_EXTENSIONS: Final = frozenset(

@@ -16,7 +16,7 @@ CONTENT = {"a.jpg": b"\xff\xd8 first", "b.jpg": bytes(range(256)) * 8, "empty.jp
 
 def whole(path: Path) -> Media:
     """Return a file of its own."""
-    return Media(str(path), None, None, "jpg")
+    return Media(str(path), "jpg")
 
 
 def reason(media: Media) -> str:
@@ -38,7 +38,7 @@ def tar(tmp_path: Path) -> dict[str, Media]:
             member.size = len(content)
             written.addfile(member, io.BytesIO(content))
     with tarfile.open(path) as read:
-        return {member.name: Media(str(path), member.offset_data, member.size, "jpg") for member in read}
+        return {member.name: Media(str(path), "jpg", member.offset_data, member.size) for member in read}
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_truncated_tar(tar: dict[str, Media], lost: int) -> None:
 
 def test_a_tar_that_is_a_folder(tmp_path: Path) -> None:
     """A folder has no members."""
-    assert reason(Media(str(tmp_path), 512, 10, "jpg")) == "unreadable_media"
+    assert reason(Media(str(tmp_path), "jpg", 512, 10)) == "unreadable_media"
 
 
 def test_few_tars_stay_open(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_few_tars_stay_open(tmp_path: Path) -> None:
         (tmp_path / f"{i}.tar").write_bytes(b"0123456789")
     reader = MediaReader()
     for i in range(30):
-        assert reader.read(Media(str(tmp_path / f"{i}.tar"), i % 8, 2, "jpg")) == b"0123456789"[i % 8 : i % 8 + 2]
+        assert reader.read(Media(str(tmp_path / f"{i}.tar"), "jpg", i % 8, 2)) == b"0123456789"[i % 8 : i % 8 + 2]
     assert 1 <= held() <= 8
     reader.close()
     assert held() == 0
@@ -150,4 +150,4 @@ def test_state(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.jpg", ns=(0, 1_000_000_007))
     assert whole(tmp_path / "a.jpg").state() == (3, 1_000_000_007)
     assert whole(tmp_path / "no.jpg").state() is None
-    assert Media("gs://bucket/a.jpg", None, None, "jpg").state() is None
+    assert Media("gs://bucket/a.jpg", "jpg").state() is None

@@ -10,7 +10,7 @@ from pipelines.captions import CAPTIONS, REJECTS
 from pipelines.media import Media
 from pipelines.resolve import CaptionRow, Reject, caption_rows, in_order, reject_table, resolve
 
-DOG, CAT = Media("/m/dog.jpg", None, None, "jpg"), Media("/m/cat.jpg", None, None, "jpg")
+DOG, CAT = Media("/m/dog.jpg", "jpg"), Media("/m/cat.jpg", "jpg")
 
 
 def row(key: str, n: int | None, text: str, **changes: Any) -> CaptionRow:
@@ -48,7 +48,7 @@ def resolved(*rows: CaptionRow, split: str = "train") -> tuple[list[tuple[Any, .
 
 def test_rows_come_back_from_their_table() -> None:
     """Media and missing numbers survive the table."""
-    rows = [row("a", 0, "x", media=Media("t.tar", 512, 9, "png")), row("a", None, "y"), row("b", 2, "z", media=DOG)]
+    rows = [row("a", 0, "x", media=Media("t.tar", "png", 512, 9)), row("a", None, "y"), row("b", 2, "z", media=DOG)]
     assert caption_rows(ordered(rows)) == rows
 
 
@@ -120,7 +120,7 @@ def test_two_media() -> None:
 
 def test_two_members_of_one_tar() -> None:
     """Members are told apart by where they lie."""
-    first, second = Media("t.tar", 512, 10, "jpg"), Media("t.tar", 2048, 10, "jpg")
+    first, second = Media("t.tar", "jpg", 512, 10), Media("t.tar", "jpg", 2048, 10)
     assert resolved(row("a", 0, "x", media=second), row("a", 1, "y", media=first))[0] == [("a", 1, "y")]
 
 

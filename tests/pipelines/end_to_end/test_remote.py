@@ -58,7 +58,8 @@ class AwayFileSystem(FileSystem):
         return self._local.open(self._here(path), *arguments, **options)
 
     def copy(self, source_file_names: list[str], destination_file_names: list[str]) -> None:
-        raise NotImplementedError
+        both = (source_file_names, destination_file_names)
+        self._local.copy(*([self._here(path) for path in paths] for paths in both))
 
     def rename(self, source_file_names: list[str], destination_file_names: list[str]) -> None:
         self._local.rename(

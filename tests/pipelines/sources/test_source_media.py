@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config import ConfigError, InputConfig
+from pipelines.media import Media
 from pipelines.sources.media import MediaTemplate
-from pipelines.sources.record import Media, Record, Reject
+from pipelines.sources.record import Record, Reject
 
 
 def _template(media: str, **settings: Any) -> MediaTemplate:
