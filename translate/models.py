@@ -52,6 +52,8 @@ class Model:
     source_language: str | None
     """BCP-47, or None where the model does not say, or has several."""
     target_language: str | None
+    directions: frozenset[tuple[str, str]]
+    """(source, target) by OPUS-MT's names, ``eng``; empty where the model does not say."""
 
     def target_token(self, target: Language) -> str | None:
         """Return the token that asks for ``target``; None where the model needs none.
@@ -67,6 +69,14 @@ class Model:
 
     def check(self, source: Language, target: Language) -> None:
         """Raise `ModelError` unless the model translates ``source`` to ``target``; its files may not say."""
+        if self.directions and not any(
+            (f">>{one}<<" in source.opus_tokens and f">>{other}<<" in target.opus_tokens)
+            for one, other in self.directions
+        ):
+            raise ModelError(
+                f"model {self.name!r} does not translate {source.name} ({source.code}) to {target.name} "
+                f"({target.code}); {self.knows()}"
+            )
         if self.source_language not in (None, source.code):
             raise ModelError(
                 f"model {self.name!r} translates from {self.source_language!r}, not from {source.name} ({source.code})"
@@ -78,7 +88,12 @@ class Model:
             )
 
     def knows(self) -> str:
-        """Say which target languages the model has, for messages."""
+        """Say what the model translates, for messages."""
+        if self.directions:
+            targets: dict[str, list[str]] = {}
+            for one, other in sorted(self.directions):
+                targets.setdefault(parse_language(one).code, []).append(parse_language(other).code)
+            return "it translates " + "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())
         if self.target_tokens:
             return "it knows " + ", ".join(sorted(self.target_tokens))
         return f"it translates to {self.target_language or 'one language that its files do not name'}"
@@ -116,6 +131,7 @@ def resolve(name: str) -> Model:
         target_tokens=frozenset(token for token in _vocabulary(path) if _is_language_token(token)),
         source_language=_language_code(settings.get("source_lang")),
         target_language=_language_code(settings.get("target_lang")),
+        directions=_directions(settings, path),
     )
 
 
@@ -173,6 +189,18 @@ def _language_code(name: object) -> str | None:
     except LanguageError:
         return None
     return None if code in ("mul", "und") else code
+
+
+def _directions(settings: dict[str, object], path: Path) -> frozenset[tuple[str, str]]:
+    """Return what ``directions`` lists: our own entry, ignored by Hugging Face, for models of several languages."""
+    listed = settings.get("directions", [])
+    try:
+        pairs = [(str(one), str(other)) for one, other in listed]  # type: ignore[attr-defined]
+        for name in {name for pair in pairs for name in pair}:
+            parse_language(name)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path / 'tokenizer_config.json'}: directions are not pairs of languages: {error}") from error
+    return frozenset(pairs)
 
 
 def _digest(files: list[Path]) -> str:

@@ -66,6 +66,16 @@ def test_readme_configuration_is_one(tmp_path: Path) -> None:
     assert re.findall(r"\w+", text.splitlines()[1].split("#")[1]) == list(FORMATS)
 
 
+def test_the_example_recipe_is_one() -> None:
+    """The recipe in docs/training.md is accepted as it stands."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from training.recipe import Recipe
+
+    recipe = Recipe.model_validate(yaml.safe_load(block("docs/training.md", "recipe")))
+
+    assert (recipe.network.vocabulary, recipe.training.steps, recipe.training.self_training_at) == (8000, 8000, [4000])
+
+
 def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
     """``tools/tables.py`` would change nothing."""
     page = ROOT / "docs" / "using.md"
@@ -76,7 +86,7 @@ def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
     assert filled(before) == before
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/contributing.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/training.md", "docs/contributing.md"])
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     """Paths in code spans that begin with one of our folders exist."""
     text = (ROOT / page).read_text()

@@ -1,0 +1,1 @@
+"""Training of small caption translation models: what `tools/train_mini.py` is made of."""
