@@ -1,7 +1,6 @@
 """The training loop: bfloat16 on the processor, weights and optimiser in float32, resumable at any instant."""
 
 import logging
-import os
 import random
 import signal
 from dataclasses import asdict
@@ -193,12 +192,3 @@ class _Interrupt:
 
     def _note(self, *_: object) -> None:
         self.came = True
-
-
-def keep_freed_memory() -> dict[str, str]:
-    """Return the environment in which glibc keeps what a step frees, for the next one.
-
-    Otherwise each step's large blocks are fresh pages to the system, and clearing them costs half of the time.
-    """
-    wanted = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_TOP_PAD_": str(1 << 28)}
-    return {name: value for name, value in wanted.items() if os.environ.get(name) != value}
