@@ -31,17 +31,16 @@ def mini_copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reverse_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a model that says it translates many languages to English; do not change it.
+def one_way_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model that translates from English only, as OPUS-MT's ``en-mul`` says it; do not change it.
 
-    It is the bundled one under another name for German, so what it says is German: the code path is real, the
-    English is not.
+    It is the bundled one without its token for English and its list of directions.
     """
-    model = shutil.copytree(MINI, tmp_path_factory.mktemp("models") / "mul-en")
+    model = shutil.copytree(MINI, tmp_path_factory.mktemp("models") / "en-mul")
     vocabulary = json.loads((model / "shared_vocabulary.json").read_text("utf-8"))
-    renamed = [">>eng<<" if token == ">>deu<<" else token for token in vocabulary]
+    renamed = ["unused" if token == ">>eng<<" else token for token in vocabulary]
     (model / "shared_vocabulary.json").write_text(json.dumps(renamed), "utf-8")
     settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
-    del settings["source_lang"], settings["target_lang"]
-    (model / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+    del settings["directions"]
+    (model / "tokenizer_config.json").write_text(json.dumps({**settings, "source_lang": "eng"}), "utf-8")
     return model

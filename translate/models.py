@@ -91,8 +91,8 @@ class Model:
         """Say what the model translates, for messages."""
         if self.directions:
             targets: dict[str, list[str]] = {}
-            for one, other in sorted(self.directions):
-                targets.setdefault(parse_language(one).code, []).append(parse_language(other).code)
+            for one, other in sorted(tuple(parse_language(name).code for name in pair) for pair in self.directions):
+                targets.setdefault(one, []).append(other)
             return "it translates " + "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())
         if self.target_tokens:
             return "it knows " + ", ".join(sorted(self.target_tokens))

@@ -113,7 +113,7 @@ def test_every_problem_at_once(capsys: pytest.CaptureFixture[str], input_config:
         f"captionloom: {input_config}: translate.beam_size: Input should be greater than or equal to 1",
         f"captionloom: {input_config}: languages: unknown language 'german'",
         f"captionloom: {input_config}: judge, for de, it: unknown threshold 'min_simlarity'",
-        "captionloom: translate.model: model 'mini' has no token for Italian",
+        "captionloom: translate.model: model 'mini' does not translate English",
         f"captionloom: input.path: no file matches '{input_config.parent}/no.jsonl'",
     ]
     assert not (tmp_path / "run").exists()
@@ -129,12 +129,11 @@ def test_an_unknown_language_alone(capsys: pytest.CaptureFixture[str], input_con
 
 
 def test_back_translation_without_a_model(
-    capsys: pytest.CaptureFixture[str], input_config: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], input_config: Path, tmp_path: Path, one_way_model: Path
 ) -> None:
-    """The bundled model has no way back: exit code 2 before anything is loaded."""
-    code, lines = refused(
-        capsys, "score", str(input_config), "--out", str(tmp_path / "run"), "--set=translate.back_translation=true"
-    )
+    """A model without a way back: exit code 2 before anything is loaded."""
+    settings = [f"--set=translate.model={one_way_model}", "--set=translate.back_translation=true"]
+    code, lines = refused(capsys, "score", str(input_config), "--out", str(tmp_path / "run"), *settings)
     assert code == 2
     assert [line.split(": model")[0] for line in lines] == [
         "captionloom: translate.back_translation: no model is configured for German -> English",

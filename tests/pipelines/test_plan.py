@@ -129,16 +129,17 @@ def test_unit_size_and_devices_are_passed_on() -> None:
 
 def test_languages_that_the_model_cannot_do() -> None:
     """All of them are said at once."""
+    can = "it translates cs to en; de to en; en to cs, de, fr, zh-Hans; fr to en; zh-Hans to en"
     assert refusals(languages=["it", "de", "es"]) == [
-        "translate.model: model 'mini' has no token for Italian (it); it knows >>ces<<, >>deu<<, >>fra<<",
-        "translate.model: model 'mini' has no token for Spanish (es); it knows >>ces<<, >>deu<<, >>fra<<",
+        f"translate.model: model 'mini' does not translate English (en) to Italian (it); {can}",
+        f"translate.model: model 'mini' does not translate English (en) to Spanish (es); {can}",
     ]
 
 
 def test_a_source_that_the_model_cannot_do() -> None:
-    """``mini`` reads English only."""
+    """``mini`` reads French, but translates it to English only."""
     (problem,) = refusals(source_language="fr")
-    assert problem == "translate.model: model 'mini' translates from 'en', not from French (fr)"
+    assert problem.startswith("translate.model: model 'mini' does not translate French (fr) to German (de); it ")
 
 
 def test_a_model_that_is_not_there() -> None:
@@ -147,46 +148,42 @@ def test_a_model_that_is_not_there() -> None:
     assert problem.startswith("translate.model: model '/nowhere': no such directory; accepted are 'mini' and ")
 
 
-def test_back_translation_by_mini_is_refused() -> None:
-    """``mini`` has no way back: the message names the setting, the direction, and both ways out."""
-    assert refusals(languages=["de"], translate={"back_translation": True}) == [
-        "translate.back_translation: no model is configured for German -> English: model 'mini' translates from "
-        "'en', not from German (de); set translate.back_model, or back_translation: false"
+def test_back_translation_without_a_way_back(one_way_model: Path) -> None:
+    """The message names the setting, the direction, and both ways out."""
+    assert refusals(languages=["de"], translate={"model": str(one_way_model), "back_translation": True}) == [
+        f"translate.back_translation: no model is configured for German -> English: model '{one_way_model}' translates "
+        "from 'en', not from German (de); set translate.back_model, or back_translation: false"
     ]
 
 
-def test_back_translation_by_another_model(reverse_model: Path) -> None:
+def test_back_translation_by_another_model(mini_copy: Path) -> None:
     """A model from many languages to English is taken, and has its own fingerprint."""
-    settings = {"back_translation": True, "back_model": str(reverse_model)}
+    settings = {"back_translation": True, "back_model": str(mini_copy)}
     (language,) = plan(translate=settings).languages
     assert language.back_model is not None
-    assert language.back_model.path == reverse_model
+    assert language.back_model.path == mini_copy
     assert language.fingerprints.translations == prints().translations
     assert language.fingerprints.backs is not None
     assert language.fingerprints.backs.startswith("de-")
     assert language.fingerprints.scores != prints().scores
 
 
-def test_a_back_model_that_is_not_asked_for(reverse_model: Path) -> None:
+def test_a_back_model_that_is_not_asked_for() -> None:
     """Without ``back_translation`` it is not used."""
-    settings = {"back_model": str(reverse_model)}
+    settings = {"back_model": "mini"}
     assert plan(translate=settings).languages[0].back_model is None
     assert prints(translate=settings) == prints()
 
 
-def test_back_translation_by_the_model_itself(reverse_model: Path) -> None:
-    """A model that says several sources and has tokens for both directions needs no second one."""
-    both = shutil.copytree(reverse_model, reverse_model.parent / "both", dirs_exist_ok=True)
-    vocabulary = json.loads((MINI / "shared_vocabulary.json").read_text())
-    renamed = [">>eng<<" if token == ">>fra<<" else token for token in vocabulary]
-    (both / "shared_vocabulary.json").write_text(json.dumps(renamed))
-    (language,) = plan(translate={"model": str(both), "back_translation": True}).languages
+def test_back_translation_by_the_model_itself() -> None:
+    """A model with both directions needs no second one."""
+    (language,) = plan(translate={"back_translation": True}).languages
     assert language.back_model == language.model
 
 
-def test_a_back_model_for_another_direction() -> None:
+def test_a_back_model_for_another_direction(one_way_model: Path) -> None:
     """A back-translation model that cannot do the direction is refused like none."""
-    (problem,) = refusals(translate={"back_translation": True, "back_model": "mini"})
+    (problem,) = refusals(translate={"back_translation": True, "back_model": str(one_way_model)})
     assert problem.startswith("translate.back_translation: no model is configured for German -> English: ")
 
 
@@ -216,9 +213,9 @@ def test_a_map_of_models(mini_copy: Path) -> None:
     ]
 
 
-def test_a_map_of_back_models(reverse_model: Path) -> None:
+def test_a_map_of_back_models() -> None:
     """A language that the map of back-translation models lacks is refused by that setting's name."""
-    settings = {"back_translation": True, "back_model": {"de": str(reverse_model)}}
+    settings = {"back_translation": True, "back_model": {"de": "mini"}}
     assert plan(translate=settings).languages[0].back_model is not None
     assert refusals(languages=["de", "fr"], translate=settings) == [
         "translate.back_model: no model for French (fr) in the map"

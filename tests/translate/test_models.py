@@ -26,13 +26,15 @@ def single_target(model: Path, **values: object) -> Model:
 
 
 def test_the_bundled_model() -> None:
-    """``mini`` lies in the package and translates from English to German, French and Czech."""
+    """``mini`` lies in the package and translates from English to four languages and back."""
     model = resolve("mini")
     assert model.name == "mini"
     assert model.path == MINI
-    assert model.source_language == "en"
+    assert model.source_language is None
     assert model.target_language is None
-    assert {">>deu<<", ">>fra<<", ">>ces<<"} <= model.target_tokens
+    assert model.target_tokens == {">>eng<<", ">>deu<<", ">>fra<<", ">>ces<<", ">>cmn_Hans<<"}
+    there = {("eng", other) for other in ("deu", "fra", "ces", "cmn_Hans")}
+    assert model.directions == there | {(other, one) for one, other in there}
     assert len(model.digest) == 32
     assert model.size > (MINI / "model.bin").stat().st_size
 
@@ -160,26 +162,43 @@ def test_a_target_that_the_model_has() -> None:
     assert model.target_token(GERMAN) == ">>deu<<"
 
 
-def test_a_target_that_the_model_does_not_have() -> None:
+def test_a_target_that_the_model_does_not_have(one_way_model: Path) -> None:
     """The message names the model, the language and what the model knows."""
-    model = resolve("mini")
-    with pytest.raises(ModelError, match=r"^model 'mini' has no token for Italian \(it\); it knows >>ces<<, >>deu<<"):
+    model = resolve(str(one_way_model))
+    with pytest.raises(ModelError, match=r"has no token for Italian \(it\); it knows >>ces<<, >>cmn_Hans<<, >>deu<<"):
         model.check(ENGLISH, ITALIAN)
 
 
-def test_a_source_that_is_not_the_models() -> None:
-    """The wrong way round is refused: this is what back-translation by ``mini`` would be."""
+def test_a_source_that_is_not_the_models(one_way_model: Path) -> None:
+    """The wrong way round is refused: this is what back-translation by a model from English would be."""
     with pytest.raises(ModelError) as refused:
-        resolve("mini").check(GERMAN, ENGLISH)
-    assert str(refused.value) == "model 'mini' translates from 'en', not from German (de)"
+        resolve(str(one_way_model)).check(GERMAN, ENGLISH)
+    assert str(refused.value) == f"model '{one_way_model}' translates from 'en', not from German (de)"
 
 
-def test_the_reverse_model(reverse_model: Path) -> None:
-    """A model from many languages to English does not say its source, and has a token for English."""
-    model = resolve(str(reverse_model))
-    model.check(GERMAN, ENGLISH)
-    assert model.source_language is None
-    assert model.target_token(ENGLISH) == ">>eng<<"
+def test_directions() -> None:
+    """A model that lists its directions is asked for those only, however the language is written."""
+    model = resolve("mini")
+    for code in ("de", "deu", "de-AT", "fr", "cs", "zh", "zh-CN", "cmn-Hans"):
+        model.check(ENGLISH, parse_language(code))
+        model.check(parse_language(code), ENGLISH)
+    for one, other in (("de", "fr"), ("en", "it"), ("it", "en"), ("en", "en"), ("en", "zh-Hant")):
+        with pytest.raises(ModelError, match=r"^model 'mini' does not translate \w+ \("):
+            model.check(parse_language(one), parse_language(other))
+    with pytest.raises(ModelError) as refused:
+        model.check(GERMAN, ITALIAN)
+    assert str(refused.value) == (
+        "model 'mini' does not translate German (de) to Italian (it); it translates "
+        "cs to en; de to en; en to cs, de, fr, zh-Hans; fr to en; zh-Hans to en"
+    )
+
+
+@pytest.mark.parametrize("directions", [5, "deu", [["eng"]], [["eng", "deu", "fra"]], [["eng", "xx"]], [[1, 2]]])
+def test_directions_that_are_none(mini_copy: Path, directions: object) -> None:
+    """A broken list of directions is refused by its file's name."""
+    settings(mini_copy, directions=directions)
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json: directions are not pairs of languages: "):
+        resolve(str(mini_copy))
 
 
 def test_one_target_needs_no_token(mini_copy: Path) -> None:

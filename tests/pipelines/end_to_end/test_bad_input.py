@@ -3,6 +3,7 @@
 import json
 import tarfile
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -117,12 +118,12 @@ def test_media_that_vanishes_before_the_cut_is_rejected(finished: Project) -> No
     assert sum(shard["samples"] for shard in held["shards"]) == 19
 
 
-def test_configuration_is_refused_with_every_problem_in_one_message(project: Project) -> None:
+def test_configuration_is_refused_with_every_problem_in_one_message(project: Project, one_way_model: Path) -> None:
     """Unknown key, wrong range, unknown language, a language the model lacks, no input: all at once, exit 2."""
     project.config.write_text(
         "input: {format: jsonl, path: none/*.jsonl, max_rejectd: 0.1}\n"
         "languages: [de, es, xx]\n"
-        "translate: {beam_size: 0, back_translation: true}\n"
+        f"translate: {{beam_size: 0, back_translation: true, back_model: '{one_way_model}'}}\n"
     )
 
     refused = project.run("build")
@@ -133,8 +134,8 @@ def test_configuration_is_refused_with_every_problem_in_one_message(project: Pro
         "unknown setting 'input.max_rejectd' (did you mean 'max_rejected'?)",
         "translate.beam_size: Input should be greater than or equal to 1 (got 0)",
         "languages: unknown language 'xx'",
-        "model 'mini' has no token for Spanish (es)",
-        "no model is configured for German -> English: model 'mini' translates from 'en', not from German (de)",
+        "model 'mini' does not translate English (en) to Spanish (es)",
+        f"no model is configured for German -> English: model '{one_way_model}' translates from 'en', not from German",
         "no file matches",
     ):
         assert sum(expected in line for line in lines) == 1, expected

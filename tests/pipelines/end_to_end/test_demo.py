@@ -1,9 +1,11 @@
 """The demo, and real photographs from end to end."""
 
+import html
 import html.parser
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import webdataset as wds
 from user import DEMO, captionloom, manifest
@@ -23,11 +25,11 @@ def test_demo_ends_by_saying_what_was_made_and_where_it_is(demo: tuple[Path, lis
     out, lines = demo
     held = manifest(out)
     assert lines[0] == (
-        f"100 captions read, 0 rejected; 300 pairs made, {held['pairs_kept']} kept, {held['pairs_dropped']} dropped"
+        f"100 captions read, 0 rejected; 400 pairs made, {held['pairs_kept']} kept, {held['pairs_dropped']} dropped"
     )
-    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["German", "French", "Czech"]
-    assert lines[4] == f"shards: {out}/shards (2 tars, 20 samples)"
-    assert lines[5] == f"report: {out}/audit/report.html"
+    assert [line.split(":")[0].strip() for line in lines[1:5]] == ["German", "French", "Czech", "Chinese"]
+    assert lines[5] == f"shards: {out}/shards (2 tars, 20 samples)"
+    assert lines[6] == f"report: {out}/audit/report.html"
 
 
 def test_demo_verifies(demo: tuple[Path, list[str]]) -> None:
@@ -57,6 +59,20 @@ def test_demo_audit_says_that_czech_has_no_similarity(demo: tuple[Path, list[str
 
     assert any("Czech" in note and "muse" in note for note in audit["notes"])
     assert "low_similarity" not in {name for name, count in audit["languages"]["cs"]["reasons"].items() if count}
+
+
+def test_demo_has_round_trips(demo: tuple[Path, list[str]]) -> None:
+    """Every pair came back as English, its chrF is in the audit and its back-translation in the report."""
+    pairs = pq.read_table(demo[0] / "pairs").to_pylist()
+    assert all(pair["back"] for pair in pairs)
+    audit = json.loads((demo[0] / "audit" / "audit.json").read_text())
+    for language in ("de", "fr", "cs", "zh"):
+        chrf = [pair["back_chrf"] for pair in pairs if pair["language"] == language]
+        assert sum(chrf) / len(chrf) > 40
+        assert "back_chrf" in audit["languages"][language]["scores"]
+    page = (demo[0] / "audit" / "report.html").read_text()
+    shown = [pair for pair in pairs if pair["target"] in html.unescape(page) and pair["back"] in html.unescape(page)]
+    assert len(shown) > 20
 
 
 def test_demo_report_loads_nothing_from_elsewhere(demo: tuple[Path, list[str]]) -> None:
