@@ -59,7 +59,8 @@ class TranslateConfig(_Section):
     beam_size: int = Field(default=4, ge=1, le=64)
     length_penalty: float = Field(default=1.0, ge=0, le=5)
     repetition_penalty: float = Field(default=1.0, gt=0, le=5)
-    no_repeat_ngram_size: int = Field(default=0, ge=0, le=20)
+    no_repeat_ngram_size: int = Field(default=5, ge=0, le=20)
+    """No run of so many target pieces comes twice; 0: no such rule."""
     max_decoding_length: int = Field(default=200, ge=8, le=1024)
     """Target tokens at most."""
     max_batch_tokens: int = Field(default=1024, ge=64, le=1_000_000)

@@ -10,7 +10,8 @@ class Decoding:
     beam_size: int = 4
     length_penalty: float = 1.0
     repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0
+    no_repeat_ngram_size: int = 5
+    """No run of so many pieces comes twice: a loop ends, and of human captions one in 600 has such a run."""
     max_decoding_length: int = 200
     disable_unk: bool = True
     """An unknown word is spelt in known pieces or left out, never written as a marker."""

@@ -73,7 +73,7 @@ def test_the_example_recipe_is_one() -> None:
 
     recipe = Recipe.model_validate(yaml.safe_load(block("docs/training.md", "recipe")))
 
-    assert (recipe.network.vocabulary, recipe.training.steps, recipe.training.self_training_at) == (8000, 8000, [4000])
+    assert (recipe.network.vocabulary, recipe.training.rounds) == (8000, [4000, 4000])
 
 
 def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:

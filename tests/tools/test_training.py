@@ -77,12 +77,11 @@ def write_toy(folder: Path) -> dict[str, object]:
             "dropout": 0.0,
         },
         "training": {
-            "steps": 700,
-            "self_training_at": [600],
+            "rounds": [500, 200],
             "batch_tokens": 400,
             "learning_rate": 0.01,
             "warmup": 20,
-            "decay": 300,
+            "decay": 0.4,
             "average": 0.95,
             "sampled": 0.2,
             "validate_every": 100,
@@ -138,7 +137,7 @@ def test_one_command_trains_a_model_that_the_engine_runs(tmp_path: Path) -> None
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     """SIGTERM ends the run with status 130 and a checkpoint; the same command goes on from its step."""
     recipe = write_toy(tmp_path)
-    recipe["training"] |= {"steps": 100_000, "self_training_at": []}  # type: ignore[operator]
+    recipe["training"] |= {"rounds": [100_000]}  # type: ignore[operator]
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(recipe))
     run = run_tool(tmp_path, "--out", str(tmp_path / "out"))
     assert run.stderr is not None
@@ -151,7 +150,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     assert "interrupted; the same command goes on from here\n" in errors
     step = torch.load(tmp_path / "out/checkpoint.pt", weights_only=True)["step"]
     assert step >= 100
-    recipe["training"] |= {"steps": step + 1}  # type: ignore[operator]
+    recipe["training"] |= {"rounds": [step + 1]}  # type: ignore[operator]
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(recipe))
     again = run_tool(tmp_path, "--out", str(tmp_path / "out"))
     again.communicate()

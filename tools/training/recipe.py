@@ -68,15 +68,15 @@ class Network(_Part):
 class Training(_Part):
     """The course of the training."""
 
-    steps: int = 12_000
-    self_training_at: list[int] = []
-    """Steps at which the model translates the monolingual texts anew."""
+    rounds: list[int] = Field(default=[8000], min_length=1)
+    """Steps of each round; after each but the last the model translates the monolingual texts anew."""
     batch_tokens: int = 5000
     """Padded tokens of the larger side in a batch."""
     learning_rate: float = 1e-3
     warmup: int = 400
-    decay: int = 4000
-    """The learning rate falls to zero, linearly, over so many last steps."""
+    """Steps in which the learning rate rises, at the start of each round."""
+    decay: float = Field(default=0.4, gt=0, le=1)
+    """Share of each round, its last part, in which the learning rate falls to zero, linearly."""
     smoothing: float = 0.1
     sampled: float = Field(default=0.4, ge=0, le=1)
     """Share of the texts that are cut into pieces at random (subword regularisation)."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from itertools import accumulate
 from pathlib import Path
 
 from training.batches import Pieces
@@ -10,7 +11,7 @@ from training.evaluate import broken_share, scores, speed, table
 from training.export import export
 from training.recipe import Recipe
 from training.trainer import Trainer
-from training.translating import self_translated
+from training.translating import read_own, translate_texts
 from training.vocabulary import train_pieces
 
 _log = logging.getLogger(__name__)
@@ -28,16 +29,15 @@ def train(data: Path, out: Path, recipe: Recipe, device: str) -> None:
     pieces = Pieces(model, recipe.languages)
     trainer = Trainer(recipe, pieces, out, device)
     texts = corpus.training
-    for round_, step in enumerate([*recipe.training.self_training_at, recipe.training.steps]):
-        trainer.run(texts, corpus.validation, until=step)
-        if step < recipe.training.steps:
-            own = out / f"self-{round_ + 1}.json.gz"
-            if not own.exists():
-                exported = export(trainer.averaged(), recipe, pieces, model, out / f"round-{round_ + 1}")
-                made = self_translated(exported, data, recipe, corpus, own)
-            else:
-                made = self_translated(Path(), data, recipe, corpus, own)
-            texts = [*corpus.training, *made]
+    rounds = recipe.training.rounds
+    for number, end in enumerate(accumulate(rounds), 1):
+        trainer.run(texts, corpus.validation, until=end)
+        if number < len(rounds):
+            made = out / f"round-{number}" / "own.json.gz"
+            if not made.exists():
+                teacher = export(trainer.averaged(), recipe, pieces, model, made.parent)
+                translate_texts(teacher, data, recipe, corpus, made)
+            texts = [*corpus.training, *read_own(made)]
     exported = export(trainer.averaged(), recipe, pieces, model, out / "model")
     report = evaluation(exported, data, recipe, corpus, pieces)
     (out / "scores.md").write_text(report, "utf-8")

@@ -53,7 +53,7 @@ class Trainer:
     def run(self, pairs: list[Pairs], validation: list[Pairs], until: int) -> None:
         """Train to step ``until``; a checkpoint is left at the end and on an interrupt."""
         training = self.recipe.training
-        bar = tqdm(total=training.steps, initial=self.step, unit="step", mininterval=10, smoothing=0.02)
+        bar = tqdm(total=sum(training.rounds), initial=self.step, unit="step", mininterval=10, smoothing=0.02)
         held = [(p, self._validation_batches(p)) for p in validation]
         recent = 0.0
         with _Interrupt() as interrupt:
@@ -85,7 +85,14 @@ class Trainer:
 
     def _rate(self) -> float:
         training = self.recipe.training
-        return min(1.0, (self.step + 1) / training.warmup, (training.steps - self.step) / training.decay)
+        step = self.step
+        for length in training.rounds[:-1]:
+            if step < length:
+                break
+            step -= length
+        else:
+            length = training.rounds[-1]
+        return min(1.0, (step + 1) / training.warmup, (length - step) / (training.decay * length))
 
     def _learn(self, batch: Batch) -> float:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)

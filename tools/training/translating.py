@@ -34,33 +34,36 @@ def translate(model: Path, texts: Sequence[str], language: str, beam: int) -> tu
     return targets, logprobs
 
 
-def self_translated(model: Path, data: Path, recipe: Recipe, corpus: Corpus, file: Path) -> list[Pairs]:
-    """Return the recipe's monolingual texts with the translations of ``model``; kept in ``file``.
+def translate_texts(model: Path, data: Path, recipe: Recipe, corpus: Corpus, file: Path) -> None:
+    """Translate the recipe's monolingual texts by ``model`` into ``file``, which is written whole or not at all.
 
-    Sequence-level self-training (He et al. 2020) one way, back-translation (Sennrich et al. 2016) the other.
+    One way this is sequence-level self-training (He et al. 2020), the other back-translation (Sennrich et al. 2016).
     """
-    if not file.exists():
-        made = []
-        for part in recipe.monolingual:
-            texts = sorted({tidy(text) for text in corpus.free(part.language, read_text(data, part.text))})
-            for language in part.targets:
-                targets, logprobs = translate(model, texts, language, beam=2)
-                best = sorted(range(len(texts)), key=lambda i: -logprobs[i])[: int(len(texts) * _KEPT)]
-                rows = [i for i in sorted(best) if targets[i]]
-                made.append(
-                    {
-                        "source": part.language,
-                        "target": language,
-                        "sources": [texts[i] for i in rows],
-                        "targets": [targets[i] for i in rows],
-                        "weight": part.weight,
-                        "back_weight": part.back_weight,
-                    }
-                )
-                _log.info("translated %d texts of %s to %s", len(rows), part.text.file, language)
-        part_file = file.with_suffix(".part")
-        with gzip.open(part_file, "wt", encoding="utf-8") as lines:
-            json.dump(made, lines, ensure_ascii=False)
-        part_file.replace(file)
+    made = []
+    for part in recipe.monolingual:
+        texts = sorted({tidy(text) for text in corpus.free(part.language, read_text(data, part.text))})
+        for language in part.targets:
+            targets, logprobs = translate(model, texts, language, beam=2)
+            best = sorted(range(len(texts)), key=lambda i: -logprobs[i])[: int(len(texts) * _KEPT)]
+            rows = [i for i in sorted(best) if targets[i]]
+            made.append(
+                {
+                    "source": part.language,
+                    "target": language,
+                    "sources": [texts[i] for i in rows],
+                    "targets": [[targets[i]] for i in rows],
+                    "weight": part.weight,
+                    "back_weight": part.back_weight,
+                }
+            )
+            _log.info("translated %d texts of %s to %s", len(rows), part.text.file, language)
+    part_file = file.with_suffix(".part")
+    with gzip.open(part_file, "wt", encoding="utf-8") as lines:
+        json.dump(made, lines, ensure_ascii=False)
+    part_file.replace(file)
+
+
+def read_own(file: Path) -> list[Pairs]:
+    """Return what `translate_texts` has written."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
-        return [Pairs(**{**part, "targets": [(text,) for text in part["targets"]]}) for part in json.load(lines)]
+        return [Pairs(**{**part, "targets": [tuple(texts) for texts in part["targets"]]}) for part in json.load(lines)]

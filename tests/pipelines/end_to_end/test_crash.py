@@ -27,6 +27,8 @@ def stopping(source, target):
         os.kill(os.getpid(), number)
 
 os.replace = stopping
+# A test run that was itself started in the background ignores SIGINT, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main(sys.argv[4:]))
 """
 
