@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from training.batches import Pieces, batched, epoch
 from training.corpus import joined, letters, read_corpus, roughen, tidy
 from training.export import convert, export
-from training.network import Network, Shape, SmoothedLoss, dropout
+from training.network import Network, SmoothedLoss, dropout
 from training.recipe import Recipe
 from training.trainer import Trainer
 from training.vocabulary import broken, train_pieces
@@ -183,7 +183,7 @@ def test_the_export_is_the_network(toy: tuple[Path, Recipe], tmp_path: Path) -> 
     trainer.run(read_corpus(folder, recipe).training, [], until=120)
     export(trainer.averaged(), recipe, pieces, folder / "pieces.model", tmp_path / "model")
     marian = MarianMTModel.from_pretrained(tmp_path / "model/hugging-face").eval()
-    network = Network(Shape(32, 64, 2, 2, 1, 128), len(pieces.names), 0.0).eval()
+    network = Network(recipe.network, len(pieces.names)).eval()
     network.load_state_dict(trainer.averaged(), strict=False)
 
     sources = [[pieces.token["de"], *ids, 0] for ids in pieces.encode([english for english, _ in TOY[:40]])]

@@ -17,7 +17,7 @@ END = 0
 """The id of ``</s>``, in the SentencePiece model and in the vocabulary."""
 
 _LONG = 0.04
-"""Share of pairs that are two captions in one."""
+"""Share of pairs that are two to four captions in one."""
 
 
 class Pieces:
@@ -62,7 +62,8 @@ def epoch(pairs: Sequence[Pairs], pieces: Pieces, training: Training, seed: str)
                 sides = part.sources[i], draw.choice(part.targets[i])
                 texts.append(roughen(*(reversed(sides) if back else sides), draw))
             for i in range(int(len(texts) * _LONG)):
-                texts[i] = joined(texts[i], draw.choice(texts))
+                for _ in range(draw.randint(1, 3)):
+                    texts[i] = joined(texts[i], draw.choice(texts))
             drawn.extend((source, target, language) for source, target in texts)
     draw.shuffle(drawn)
     sentencepiece.set_random_generator_seed(draw.randrange(1 << 31))

@@ -1,24 +1,13 @@
 """The Transformer that is trained: Marian's, by the names of Hugging Face's ``MarianMTModel``."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Shape:
-    """The size of a network, by Marian's terms."""
-
-    d_model: int = 256
-    ffn: int = 1024
-    heads: int = 4
-    encoder_layers: int = 6
-    decoder_layers: int = 3
-    positions: int = 256
+from training.recipe import Shape
 
 
 def dropout(states: Tensor, rate: float) -> Tensor:
@@ -60,10 +49,10 @@ class Attention(nn.Module):
 class Layer(nn.Module):
     """One layer of the encoder or, with ``cross``, of the decoder; normalised after each part, as Marian's."""
 
-    def __init__(self, shape: Shape, rate: float, *, cross: bool) -> None:
-        """Make a layer of ``shape`` that drops ``rate`` of each part's output while it is trained."""
+    def __init__(self, shape: Shape, *, cross: bool) -> None:
+        """Make a layer of ``shape``."""
         super().__init__()
-        self.rate = rate
+        self.rate = shape.dropout
         self.self_attn = Attention(shape)
         self.self_attn_layer_norm = nn.LayerNorm(shape.d_model)
         if cross:
@@ -87,10 +76,10 @@ class Layer(nn.Module):
 class Stack(nn.Module):
     """The encoder's or the decoder's layers."""
 
-    def __init__(self, shape: Shape, rate: float, layers: int, *, cross: bool) -> None:
+    def __init__(self, shape: Shape, layers: int, *, cross: bool) -> None:
         """Make ``layers`` layers."""
         super().__init__()
-        self.layers = nn.ModuleList(Layer(shape, rate, cross=cross) for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(shape, cross=cross) for _ in range(layers))
 
     def forward(self, states: Tensor, *masks_and_memory: Tensor) -> Tensor:
         """Run all layers."""
@@ -106,13 +95,14 @@ class Network(nn.Module):
     stays so, and it is no output: CTranslate2's conversion of Marian models relies on both.
     """
 
-    def __init__(self, shape: Shape, vocabulary: int, rate: float) -> None:
-        """Make a network of ``shape`` with ``vocabulary`` entries that drops ``rate`` while it is trained."""
+    def __init__(self, shape: Shape, vocabulary: int) -> None:
+        """Make a network of ``shape`` with as many entries as the ``vocabulary`` has in fact."""
         super().__init__()
-        self.shape, self.rate, self.pad = shape, rate, vocabulary - 1
+        self.rate, self.pad = shape.dropout, vocabulary - 1
+        self.scale = math.sqrt(shape.d_model)
         self.shared = nn.Embedding(vocabulary, shape.d_model)
-        self.encoder = Stack(shape, rate, shape.encoder_layers, cross=False)
-        self.decoder = Stack(shape, rate, shape.decoder_layers, cross=True)
+        self.encoder = Stack(shape, shape.encoder_layers, cross=False)
+        self.decoder = Stack(shape, shape.decoder_layers, cross=True)
         self.register_buffer("positions", sinusoids(shape.positions, shape.d_model), persistent=False)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
@@ -139,7 +129,7 @@ class Network(nn.Module):
         return ((ids == self.pad).to(self.shared.weight.dtype) * -1e4)[:, None, None, :]
 
     def _embed(self, ids: Tensor) -> Tensor:
-        embedded = self.shared(ids) * math.sqrt(self.shape.d_model) + self.positions[: ids.shape[1]]  # type: ignore[index]
+        embedded = self.shared(ids) * self.scale + self.positions[: ids.shape[1]]  # type: ignore[index]
         return dropout(embedded, self.rate if self.training else 0.0)
 
 

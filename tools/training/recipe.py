@@ -52,8 +52,8 @@ class Monolingual(_Part):
     back_weight: float = Field(default=1.0, ge=0)
 
 
-class Network(_Part):
-    """The network and its vocabulary."""
+class Shape(_Part):
+    """The size of the network and of its vocabulary, by Marian's terms."""
 
     vocabulary: int = 8000
     d_model: int = 256
@@ -98,7 +98,7 @@ class Recipe(_Part):
     validation: list[Parallel] = []
     test: dict[str, Parallel] = {}
     """Name → texts; no line of these, nor of the validation, is ever trained on, in any language."""
-    network: Network = Network()
+    network: Shape = Shape()
     training: Training = Training()
     seed: int = 17
 

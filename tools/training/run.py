@@ -37,7 +37,7 @@ def train(data: Path, out: Path, recipe: Recipe, device: str) -> None:
             if not made.exists():
                 teacher = export(trainer.averaged(), recipe, pieces, model, made.parent)
                 translate_texts(teacher, data, recipe, corpus, made)
-            texts = [*corpus.training, *read_own(made)]
+            texts = [*corpus.training, *read_own(made, recipe)]
     exported = export(trainer.averaged(), recipe, pieces, model, out / "model")
     report = evaluation(exported, data, recipe, corpus, pieces)
     (out / "scores.md").write_text(report, "utf-8")

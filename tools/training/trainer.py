@@ -3,7 +3,6 @@
 import logging
 import random
 import signal
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from training.batches import Batch, Pieces, batched, epoch
 from training.corpus import Pairs
-from training.network import Network, Shape, SmoothedLoss
+from training.network import Network, SmoothedLoss
 from training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -28,9 +27,7 @@ class Trainer:
         """Start anew, or where ``out`` holds a checkpoint of this recipe, from there."""
         self.recipe, self.pieces, self.out, self.device = recipe, pieces, out, device
         torch.manual_seed(recipe.seed)
-        sizes = asdict(Shape())
-        shape = Shape(**{name: getattr(recipe.network, name) for name in sizes})
-        self.network = Network(shape, len(pieces.names), recipe.network.dropout).to(device)
+        self.network = Network(recipe.network, len(pieces.names)).to(device)
         self.names = [name for name, _ in self.network.named_parameters()]
         self.weights = [p.detach().clone().float() for p in self.network.parameters()]
         self.average = [weight.clone() for weight in self.weights]

@@ -52,8 +52,6 @@ def translate_texts(model: Path, data: Path, recipe: Recipe, corpus: Corpus, fil
                     "target": language,
                     "sources": [texts[i] for i in rows],
                     "targets": [[targets[i]] for i in rows],
-                    "weight": part.weight,
-                    "back_weight": part.back_weight,
                 }
             )
             _log.info("translated %d texts of %s to %s", len(rows), part.text.file, language)
@@ -63,7 +61,18 @@ def translate_texts(model: Path, data: Path, recipe: Recipe, corpus: Corpus, fil
     part_file.replace(file)
 
 
-def read_own(file: Path) -> list[Pairs]:
-    """Return what `translate_texts` has written."""
+def read_own(file: Path, recipe: Recipe) -> list[Pairs]:
+    """Return what `translate_texts` has written, with the weights that ``recipe`` gives it now."""
+    parts = [part for part in recipe.monolingual for _ in part.targets]
     with gzip.open(file, "rt", encoding="utf-8") as lines:
-        return [Pairs(**{**part, "targets": [tuple(texts) for texts in part["targets"]]}) for part in json.load(lines)]
+        return [
+            Pairs(
+                made["source"],
+                made["target"],
+                made["sources"],
+                [tuple(targets) for targets in made["targets"]],
+                part.weight,
+                part.back_weight,
+            )
+            for made, part in zip(json.load(lines), parts, strict=True)
+        ]
