@@ -22,7 +22,7 @@ from transformers import MarianMTModel, MarianTokenizer
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from training.batches import Pieces, batched, epoch
-from training.corpus import joined, letters, read_corpus, roughen, tidy
+from training.corpus import Pairs, joined, letters, read_corpus, roughen, tidy
 from training.export import convert, export
 from training.network import Network, SmoothedLoss, dropout
 from training.recipe import Recipe
@@ -288,7 +288,7 @@ def test_an_epoch_has_every_pair_both_ways(toy: tuple[Path, Recipe]) -> None:
     folder, recipe = toy
     pieces = Pieces(folder / "pieces.model", recipe.languages)
     corpus = read_corpus(folder, recipe)
-    batches = epoch(corpus.training, pieces, recipe.training, "seed")
+    batches = epoch(corpus.training, pieces, recipe.training, "seed", 128)
     assert sum(len(batch.labels) for batch in batches) == 180
     tokens = [int(row[0]) for batch in batches for row in batch.sources]
     assert (tokens.count(pieces.token["de"]), tokens.count(pieces.token["en"])) == (90, 90)
@@ -299,9 +299,9 @@ def test_an_epoch_has_every_pair_both_ways(toy: tuple[Path, Recipe]) -> None:
         assert (batch.inputs[:, 1:] == np.where(batch.labels[:, :-1] == 0, pieces.pad, batch.labels[:, :-1]))[
             batch.labels[:, 1:] != pieces.pad
         ].all()
-    again = epoch(corpus.training, pieces, recipe.training, "seed")
+    again = epoch(corpus.training, pieces, recipe.training, "seed", 128)
     assert all(np.array_equal(a.sources, b.sources) for a, b in zip(batches, again, strict=True))
-    other = epoch(corpus.training, pieces, recipe.training, "another")
+    other = epoch(corpus.training, pieces, recipe.training, "another", 128)
     assert not all(np.array_equal(a.sources, b.sources) for a, b in zip(batches, other, strict=False))
 
 
@@ -339,6 +339,16 @@ def test_rough_pairs_say_the_same(source: str, target: str, draw: object) -> Non
 def test_tidy_text() -> None:
     """Tokenised captions become plain ones."""
     assert tidy("Two  dogs , one black , run .") == "Two dogs, one black, run."
+
+
+def test_a_pair_that_is_too_long_is_left_out(toy: tuple[Path, Recipe]) -> None:
+    """The network has so many positions, and a longer line of the corpus does not stop the training."""
+    folder, recipe = toy
+    pieces = Pieces(folder / "pieces.model", recipe.languages)
+    pairs = Pairs("en", "de", ["A red dog runs.", "A red dog runs. " * 60], [("Ein Hund.",), ("Ein Hund.",)])
+    batches = epoch([pairs], pieces, recipe.training, "seed", 40)
+    assert sum(len(batch.sources) for batch in batches) == 2
+    assert max(batch.sources.shape[1] for batch in batches) <= 40
 
 
 def test_joined_pairs() -> None:

@@ -50,8 +50,11 @@ class Batch:
     labels: npt.NDArray[np.int64]
 
 
-def epoch(pairs: Sequence[Pairs], pieces: Pieces, training: Training, seed: str) -> list[Batch]:
-    """Return the batches of one epoch over ``pairs``, both directions, in random order."""
+def epoch(pairs: Sequence[Pairs], pieces: Pieces, training: Training, seed: str, longest: int) -> list[Batch]:
+    """Return the batches of one epoch over ``pairs``, both directions, in random order.
+
+    A pair with a side of more than ``longest`` ids is left out: the network has no positions for it.
+    """
     draw = random.Random(seed)
     drawn: list[tuple[str, str, str]] = []
     for part in pairs:
@@ -78,6 +81,7 @@ def epoch(pairs: Sequence[Pairs], pieces: Pieces, training: Training, seed: str)
         ([pieces.token[language], *source, END], [*target, END])
         for source, target, (_, _, language) in zip(sources, targets, drawn, strict=True)
     ]
+    rows = [row for row in rows if max(map(len, row)) <= longest]
     return list(batched(rows, pieces.pad, training.batch_tokens, draw))
 
 

@@ -55,7 +55,8 @@ class Trainer:
         recent = 0.0
         with _Interrupt() as interrupt:
             while self.step < until:
-                batches = epoch(pairs, self.pieces, training, f"{self.recipe.seed}-{self.epoch}")
+                seed = f"{self.recipe.seed}-{self.epoch}"
+                batches = epoch(pairs, self.pieces, training, seed, self.recipe.network.positions)
                 for batch in batches[self.at :]:
                     loss = self._learn(batch)
                     recent = loss if not recent else recent * 0.99 + loss * 0.01
@@ -131,6 +132,7 @@ class Trainer:
                 for source, target in zip(
                     self.pieces.encode(texts[:400]), self.pieces.encode(others[:400]), strict=True
                 )
+                if max(len(source) + 2, len(target) + 1) <= self.recipe.network.positions
             ]
             tokens = self.recipe.training.batch_tokens
             found[name] = list(batched(rows, self.pieces.pad, tokens, random.Random(0)))
