@@ -14,7 +14,7 @@ from benchmarks.measuring import needed
 from pipelines import files
 from pipelines.captions import CAPTIONS, MEDIA, normalise, text_ids
 from pipelines.ingest import Ingested, with_key_hash
-from pipelines.ledger import SCORES, TRANSLATIONS, Ledger, part_name
+from pipelines.ledger import ALTERNATIVES, SCORES, TRANSLATIONS, Ledger, part_name
 from pipelines.plan import Plan
 from pipelines.run import Run
 
@@ -123,6 +123,7 @@ def ledger_parts(ledger: Ledger, plan: Plan, rows: list[tuple[str, ...]]) -> Non
                     targets,
                     pa.array(-random.gamma(2.0, 0.15, count), pa.float32()),
                     pa.array(random.integers(8, 24, count), pa.int32()),
+                    pa.array([[]] * count, ALTERNATIVES),
                 ],
                 schema=TRANSLATIONS,
             )

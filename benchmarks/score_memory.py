@@ -47,12 +47,12 @@ class FakeEngine:
     def __init__(self, model: object, *, decoding: object, device: object) -> None:
         """Load nothing."""
 
-    def translate(self, texts: Sequence[str], target: object) -> object:
+    def translate(self, texts: Sequence[str], source: object, target: object) -> object:
         """Return as many translations as there are texts."""
         from translate.engine import Translations
 
         reverse: list[str | None] = [" ".join(reversed(text.split(" "))) for text in texts]
-        return Translations(reverse, [-0.5] * len(texts), [12] * len(texts))
+        return Translations(reverse, [-0.5] * len(texts), [12] * len(texts), [[] for _ in texts])
 
 
 def config(path: str = "none.jsonl") -> Config:

@@ -32,6 +32,8 @@ class Setting:
     warm_up: str
     teacher: str
     max_batch_tokens: int = _DEFAULTS.max_batch_tokens
+    model: str = _DEFAULTS.model  # type: ignore[assignment]
+    max_decoding_length: int = _DEFAULTS.max_decoding_length
     unit_size: int = _DEFAULTS.unit_size
 
     def config(self, captions: str) -> Config:
@@ -39,7 +41,12 @@ class Setting:
         return Config(
             input=InputConfig(format="coco", path=captions),
             languages=["de"],
-            translate=TranslateConfig(max_batch_tokens=self.max_batch_tokens, unit_size=self.unit_size),
+            translate=TranslateConfig(
+                model=self.model,
+                max_batch_tokens=self.max_batch_tokens,
+                unit_size=self.unit_size,
+                max_decoding_length=self.max_decoding_length,
+            ),
             score=ScoreConfig(teacher=self.teacher),  # type: ignore[arg-type]
             runner=RunnerConfig(),
         )
@@ -79,11 +86,11 @@ def bare(setting: Setting, started: float) -> BareRun:
     import ctranslate2
 
     from pipelines.plan import make_plan
-    from translate.tokenizers import MarianTokenizer
+    from translate.tokenizers import load_tokenizer
 
     plan = make_plan(setting.config(setting.captions))
     (language,) = plan.languages
-    tokenizer = MarianTokenizer(language.model.path)
+    tokenizer = load_tokenizer(language.model.path, language.model.family)
     translator = ctranslate2.Translator(
         str(language.model.path),
         device=plan.device.device,
@@ -92,7 +99,10 @@ def bare(setting: Setting, started: float) -> BareRun:
         intra_threads=plan.device.intra_threads or 1,
     )
     startup = time.time() - started
-    token = language.model.target_token(language.language)
+    token, _ = language.model.asked(plan.source, language.language)
+
+    def encoded(texts: list[str]) -> list[list[str]]:
+        return [[*([token] if token else []), *pieces, "</s>"] for pieces in tokenizer.encode(texts)]
 
     def translate(sources: list[list[str]]) -> list[Any]:
         found: list[Any] = translator.translate_batch(
@@ -104,10 +114,10 @@ def bare(setting: Setting, started: float) -> BareRun:
         )
         return found
 
-    translate(tokenizer.encode(_distinct(setting.config(setting.warm_up)), token=token))
-    texts = sorted(_distinct(setting.config(setting.captions)), key=lambda text: (len(text), text))
+    translate(encoded(distinct(setting.config(setting.warm_up))))
+    texts = sorted(distinct(setting.config(setting.captions)), key=lambda text: (len(text), text))
     with Stopwatch() as encode:
-        sources = tokenizer.encode(texts, token=token)
+        sources = encoded(texts)
     with Stopwatch() as timed:
         results = translate(sources)
     with Stopwatch() as decode:
@@ -116,7 +126,8 @@ def bare(setting: Setting, started: float) -> BareRun:
     return BareRun(len(texts), tokens, startup, encode, timed, decode)
 
 
-def _distinct(config: Config) -> list[str]:
+def distinct(config: Config) -> list[str]:
+    """Return the distinct captions of a configuration's input, normalised."""
     from pipelines.sources import find_files, open_source, read_tables
 
     source = open_source(config.input)
@@ -227,7 +238,7 @@ def _timed_parts() -> Iterator[dict[str, float]]:
 
         return wrapper
 
-    tokenizer = translate.tokenizers.MarianTokenizer
+    tokenizer = translate.tokenizers.SentencePieceTokenizer
     steps = {
         "tokenise": (tokenizer, "encode"),
         "detokenise": (tokenizer, "decode"),

@@ -177,6 +177,26 @@ def _show(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _models(options: argparse.Namespace) -> int:
+    from pipelines.config import ConfigError
+    from pipelines.load import load_config
+    from pipelines.models import fetched_lines, list_models, model_lines
+
+    *verb, path = options.arguments
+    if verb not in ([], ["fetch"]):
+        raise ConfigError([f"captionloom models {' '.join(verb)}: only fetch can stand before CONFIG.yaml"])
+    config, problems = load_config(path, overrides=options.set)
+    if config is None or problems:
+        raise ConfigError(problems)
+    uses = list_models(config, fetch=bool(verb))
+    for line in model_lines(uses):
+        print(line)
+    if verb:
+        for line in fetched_lines(uses):
+            print(line)
+    return DONE if all(not use.problems for use in uses) else WRONG
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
@@ -216,6 +236,11 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(
             "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
         )
+    added = command("models", _models, "list the models of a configuration, or fetch and convert them ahead of a run")
+    added.add_argument("arguments", metavar="[fetch] CONFIG.yaml", nargs="+")
+    added.add_argument(
+        "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
+    )
     added = command("verify", _verify, "re-read a run and check every promise")
     added.add_argument("run", metavar="RUN")
     added = command("show", _show, "what happened to one item, or to a sample of items")

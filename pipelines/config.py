@@ -52,7 +52,10 @@ class TranslateConfig(_Section):
     """The model and how it decodes; names and meanings are CTranslate2's."""
 
     model: str | dict[str, str] = "mini"
-    """``mini`` or a local CTranslate2 directory; ``{lang}`` in it is replaced; or a map language → model."""
+    """``mini``, a local directory (CTranslate2's or Hugging Face's layout) or an id at Hugging Face (``ID@REVISION``).
+
+    ``{lang}`` in it is replaced; or a map language → model.
+    """
     back_translation: bool = False
     back_model: str | dict[str, str] | None = None
     """The model from the target languages to English; by default ``model``, where it has that direction."""
@@ -61,6 +64,14 @@ class TranslateConfig(_Section):
     repetition_penalty: float = Field(default=1.0, gt=0, le=5)
     no_repeat_ngram_size: int = Field(default=5, ge=0, le=20)
     """No run of so many target pieces comes twice; 0: no such rule."""
+    num_hypotheses: int = Field(default=1, ge=1, le=64)
+    """So many translations of each text are kept in the ledger, with their scores; the best one is judged."""
+    patience: float = Field(default=1.0, gt=0, le=10)
+    coverage_penalty: float = Field(default=0.0, ge=0, le=5)
+    sampling_topk: int = Field(default=1, ge=0, le=1000)
+    """Above 1, or 0 for the whole vocabulary: random sampling, for diverse translations (with ``beam_size: 1``)."""
+    sampling_topp: float = Field(default=1.0, gt=0, le=1)
+    sampling_temperature: float = Field(default=1.0, gt=0, le=10)
     max_decoding_length: int = Field(default=200, ge=8, le=1024)
     """Target tokens at most."""
     max_batch_tokens: int = Field(default=1024, ge=64, le=1_000_000)
@@ -68,6 +79,8 @@ class TranslateConfig(_Section):
     unit_size: int = Field(default=2048, ge=16, le=100_000)
     """Texts that are translated together, checkpointed together, and lost together at worst."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    device_index: list[int] = []
+    """The GPUs to use, each with a replica of the model; none named: all."""
     compute_type: str = "auto"
     inter_threads: int = Field(default=0, ge=0, le=1024)
     """Batches decoded at once on the CPU; 0: one for each core."""

@@ -32,7 +32,9 @@ from shards.manifest import Manifest, Shard
 _BUCKET_TEXTS: Final = 25_000
 """Texts that are judged together."""
 
-_NO_PAIRS: Final = TRANSLATIONS.empty_table()
+_JUDGED: Final = [name for name in TRANSLATIONS.names if name != "alternatives"]
+
+_NO_PAIRS: Final = TRANSLATIONS.empty_table().select(_JUDGED)
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class ReadPairs(beam.DoFn):
         backs = self.ledger.part("backs", prints.backs, name) if prints.backs else None
         if not files.exists(scores) or (backs and not files.exists(backs)):
             return
-        pairs = files.read_parquet(self.ledger.part("translations", prints.translations, name))
+        pairs = files.read_parquet(self.ledger.part("translations", prints.translations, name), _JUDGED)
         for path in filter(None, (backs, scores)):
             belonging = files.read_parquet(path)
             if not belonging["text_id"].equals(pairs["text_id"]):

@@ -15,6 +15,9 @@ import pyarrow as pa
 
 from pipelines import files
 
+ALTERNATIVES: Final = pa.list_(pa.struct([pa.field("target", pa.string()), pa.field("mt_logprob", pa.float32())]))
+"""The next best translations of one text, the best first."""
+
 TRANSLATIONS: Final = pa.schema(
     [
         pa.field("text_id", pa.binary(16), nullable=False),
@@ -22,6 +25,7 @@ TRANSLATIONS: Final = pa.schema(
         pa.field("target", pa.string()),  # null: the text has more pieces than the model has positions
         pa.field("mt_logprob", pa.float32()),
         pa.field("mt_tokens", pa.int32()),
+        pa.field("alternatives", ALTERNATIVES),  # empty unless num_hypotheses asks for them
     ]
 )
 

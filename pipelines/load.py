@@ -14,6 +14,7 @@ from filters.thresholds import ThresholdError
 from pipelines import files
 from pipelines.config import Config, ConfigError, nearest
 from pipelines.sources.record import shown
+from translate.hub import is_hub_id
 from translate.languages import LanguageError, parse_language
 
 
@@ -206,8 +207,14 @@ def _canonical(config: Config, folder: Path) -> Config:
 
     def model(value: str | dict[str, str] | None) -> str | dict[str, str] | None:
         if isinstance(value, dict):
-            return {code: value[name] if value[name] == "mini" else placed(value[name]) for name, code in codes(value)}
-        return value if value in (None, "mini") else placed(value)
+            return {code: placed_model(value[name]) for name, code in codes(value)}
+        return value and placed_model(value)
+
+    def placed_model(name: str) -> str:
+        # An id at Hugging Face looks like a relative path: it is one where such a folder is there.
+        if name == "mini" or (is_hub_id(name.replace("{lang}", "x")) and not (folder / Path(name).parts[0]).is_dir()):
+            return name
+        return placed(name)
 
     source_language = next((code for _, code in codes([config.source_language])), "en")
     targets = dict.fromkeys(code for _, code in codes(config.languages))

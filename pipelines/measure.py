@@ -12,7 +12,7 @@ from filters.language import LanguageIdentifier
 from filters.roundtrip import chrf
 from filters.similarity import Teacher, cosine, load_teacher
 from pipelines import files
-from pipelines.ledger import BACKS, SCORES, TRANSLATIONS, Ledger
+from pipelines.ledger import ALTERNATIVES, BACKS, SCORES, TRANSLATIONS, Ledger
 from pipelines.plan import LanguagePlan, Plan
 from translate.engine import Engine
 from translate.models import Model
@@ -59,7 +59,7 @@ class Worker:
 
     def translate(self, plan: LanguagePlan, name: str, texts: pa.Table) -> pa.Table:
         """Translate ``texts`` (text_id, text), write them as the translations part ``name`` and return it."""
-        found = self._models.engine(plan.model).translate(texts["text"].to_pylist(), plan.language)
+        found = self._models.engine(plan.model).translate(texts["text"].to_pylist(), self._plan.source, plan.language)
         translations = pa.table(
             [
                 texts["text_id"],
@@ -67,6 +67,7 @@ class Worker:
                 pa.array(found.targets, pa.string()),
                 pa.array(found.logprobs, pa.float32()),
                 pa.array(found.tokens, pa.int32()),
+                pa.array([_alternatives(others) for others in found.others], ALTERNATIVES),
             ],
             schema=TRANSLATIONS,
         )
@@ -82,16 +83,16 @@ class Worker:
             if files.exists(path):
                 backs = files.read_parquet(path)
             else:
-                backs = self._translate_back(plan.back_model, translations)
+                backs = self._translate_back(plan, plan.back_model, translations)
                 files.write_parquet(path, backs)
         path = self._ledger.part("scores", prints.scores, name)
         if not files.exists(path):
             files.write_parquet(path, self._measure(plan, translations, backs))
 
-    def _translate_back(self, model: Model, translations: pa.Table) -> pa.Table:
+    def _translate_back(self, plan: LanguagePlan, model: Model, translations: pa.Table) -> pa.Table:
         targets = translations["target"].to_pylist()
         present = [i for i, target in enumerate(targets) if target]
-        found = self._models.engine(model).translate([targets[i] for i in present], self._plan.source)
+        found = self._models.engine(model).translate([targets[i] for i in present], plan.language, self._plan.source)
         backs: list[str | None] = [None] * len(targets)
         logprobs: list[float | None] = [None] * len(targets)
         for i, back, logprob in zip(present, found.targets, found.logprobs, strict=True):
@@ -119,3 +120,7 @@ class Worker:
             self._sources = (texts, teacher.embed(texts))
         similarity = cosine(self._sources[1], teacher.embed(target.fill_null("").to_pylist()))
         return pc.if_else(pc.equal(pc.utf8_length(target.fill_null("")), 0), pa.scalar(None, pa.float32()), similarity)
+
+
+def _alternatives(others: list[tuple[str, float]]) -> list[dict[str, object]]:
+    return [{"target": target, "mt_logprob": logprob} for target, logprob in others]

@@ -15,8 +15,9 @@ from pipelines.captions import NORMALISER_VERSION
 from pipelines.config import Config, ConfigError
 from pipelines.ledger import Fingerprints, fingerprint
 from translate.decoding import Decoding, Device
+from translate.hub import resolve
 from translate.languages import Language, LanguageError, parse_language
-from translate.models import Model, ModelError, resolve
+from translate.models import Model, ModelError
 
 Resolve = Callable[[str], Model]
 
@@ -83,6 +84,12 @@ def make_plan(config: Config) -> Plan:
         repetition_penalty=settings.repetition_penalty,
         no_repeat_ngram_size=settings.no_repeat_ngram_size,
         max_decoding_length=settings.max_decoding_length,
+        num_hypotheses=settings.num_hypotheses,
+        patience=settings.patience,
+        coverage_penalty=settings.coverage_penalty,
+        sampling_topk=settings.sampling_topk,
+        sampling_topp=settings.sampling_topp,
+        sampling_temperature=settings.sampling_temperature,
     )
     plans, problems = [], []
     once = functools.cache(resolve)  # its digest reads the whole model, which most languages share
@@ -102,6 +109,7 @@ def make_plan(config: Config) -> Plan:
             compute_type=settings.compute_type,
             inter_threads=settings.inter_threads,
             intra_threads=settings.intra_threads,
+            device_index=tuple(settings.device_index),
             max_batch_tokens=settings.max_batch_tokens,
         ),
         teacher=config.score.teacher,
@@ -156,7 +164,7 @@ def _back_model(config: Config, source: Language, target: Language, resolve: Res
     model = _model(where, settings.back_model or settings.model, target, resolve)
     try:
         model.check(target, source)
-        if settings.back_model is None and model.source_language is None and not model.target_tokens:
+        if settings.back_model is None and model.source_language is None and not model.tokens.languages:
             raise ModelError(f"model {model.name!r} does not say that it translates from {target.name}")
     except ModelError as error:
         raise ModelError(
@@ -166,14 +174,18 @@ def _back_model(config: Config, source: Language, target: Language, resolve: Res
     return model
 
 
+def model_name(where: str, setting: str | dict[str, str], target: Language) -> str:
+    """Return the name of the model that the setting called ``where`` has for ``target``; raises `ModelError`."""
+    if isinstance(setting, str):
+        return setting.replace("{lang}", target.code)
+    if target.code in setting:
+        return setting[target.code]
+    raise ModelError(f"{where}: no model for {target.name} ({target.code}) in the map")
+
+
 def _model(where: str, setting: str | dict[str, str], target: Language, resolve: Resolve) -> Model:
     """Return the model that the setting called ``where`` has for ``target``."""
-    if isinstance(setting, str):
-        name = setting.replace("{lang}", target.code)
-    elif target.code in setting:
-        name = setting[target.code]
-    else:
-        raise ModelError(f"{where}: no model for {target.name} ({target.code}) in the map")
+    name = model_name(where, setting, target)
     try:
         return resolve(name)
     except ModelError as error:

@@ -44,3 +44,23 @@ def one_way_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     del settings["directions"]
     (model / "tokenizer_config.json").write_text(json.dumps({**settings, "source_lang": "eng"}), "utf-8")
     return model
+
+
+@pytest.fixture(scope="session")
+def opus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny random Marian model in Hugging Face's layout, with a model card; do not change it."""
+    from tiny_models import save_tiny
+
+    from translate.families import Family
+
+    folder = tmp_path_factory.mktemp("opus") / "saved"
+    save_tiny(Family.MARIAN, folder)
+    (folder / "README.md").write_text("---\nlanguage: de\nlicense: cc-by-4.0\n---\n# A model\n")
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty cache of models, which is the one in use."""
+    monkeypatch.setenv("CAPTIONLOOM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

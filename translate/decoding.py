@@ -13,6 +13,14 @@ class Decoding:
     no_repeat_ngram_size: int = 5
     """No run of so many pieces comes twice: a loop ends, and of human captions one in 600 has such a run."""
     max_decoding_length: int = 200
+    num_hypotheses: int = 1
+    """The best so many are kept, each with its score; at most ``beam_size`` unless sampling."""
+    patience: float = 1.0
+    coverage_penalty: float = 0.0
+    sampling_topk: int = 1
+    """1: no sampling; 0: of the whole vocabulary. Sampled translations differ from run to run."""
+    sampling_topp: float = 1.0
+    sampling_temperature: float = 1.0
     disable_unk: bool = True
     """An unknown word is spelt in known pieces or left out, never written as a marker."""
 
@@ -29,5 +37,7 @@ class Device:
     """Batches decoded at once on the CPU; 0: one for each core this process may use."""
     intra_threads: int = 0
     """Threads for one batch; 0: one, since parallel batches scale better than parallel matrices."""
+    device_index: tuple[int, ...] = ()
+    """The GPUs that hold a replica; none named: all there are."""
     max_batch_tokens: int = 1024
     """Padded source tokens in one batch."""

@@ -1,4 +1,4 @@
-"""A model's name becomes a checked CTranslate2 directory with a digest and the languages it can do."""
+"""A model directory becomes a checked `Model`: its digest, its family and the languages it can do."""
 
 import hashlib
 import json
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from translate.languages import Language, LanguageError, parse_language
+from translate.families import TOKENIZER_FILES, Family, LanguageTokens, family_of, language_tokens, tokenizer_file
+from translate.languages import Language, LanguageError, nearest, parse_language
 
 MINI: Final = Path(__file__).parent / "mini"
 """The bundled model."""
@@ -20,9 +21,7 @@ _IDENTITY: Final = (
     "source_vocabulary.txt",
     "target_vocabulary.json",
     "target_vocabulary.txt",
-    "source.spm",
-    "target.spm",
-    "tokenizer_config.json",
+    *TOKENIZER_FILES,
 )
 """The files that decide what a model says: they are what its digest is made of."""
 
@@ -36,7 +35,7 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """A CTranslate2 directory of the Marian family (OPUS-MT's layout), found whole."""
+    """A CTranslate2 directory of a known family, found whole."""
 
     name: str
     """As the configuration says it."""
@@ -47,42 +46,46 @@ class Model:
     """Bytes."""
     max_length: int
     """Positions: source tokens, language token and end of sentence included, at most."""
-    target_tokens: frozenset[str]
-    """``>>deu<<`` and the like; empty for a model with one target language."""
+    family: Family
+    tokens: LanguageTokens
+    """The tokens that ask for a language; none for a model with one target language."""
     source_language: str | None
     """BCP-47, or None where the model does not say, or has several."""
     target_language: str | None
     directions: frozenset[tuple[str, str]]
-    """(source, target) by OPUS-MT's names, ``eng``; empty where the model does not say."""
+    """(source, target), BCP-47; empty where the model does not say."""
 
-    def target_token(self, target: Language) -> str | None:
-        """Return the token that asks for ``target``; None where the model needs none.
+    def asked(self, source: Language, target: Language) -> tuple[str | None, str | None]:
+        """Return the tokens before a text in ``source`` and before its translation into ``target``; None: no token.
 
-        Raises `ModelError` where the model has language tokens, but none for ``target``.
+        Raises `ModelError` where the model has language tokens, but none for one of the two.
         """
-        if not self.target_tokens:
-            return None
-        for token in target.opus_tokens:
-            if token in self.target_tokens:
-                return token
-        raise ModelError(f"model {self.name!r} has no token for {target.name} ({target.code}); {self.knows()}")
+        if not self.tokens.languages:
+            return None, None
+        if self.family.names_source:
+            return self._token(source), self._token(target)
+        return self._token(target), None
 
     def check(self, source: Language, target: Language) -> None:
         """Raise `ModelError` unless the model translates ``source`` to ``target``; its files may not say."""
         if self.directions and not any(
-            (f">>{one}<<" in source.opus_tokens and f">>{other}<<" in target.opus_tokens)
+            parse_language(one).identity == source.identity and parse_language(other).identity == target.identity
             for one, other in self.directions
         ):
             raise ModelError(
                 f"model {self.name!r} does not translate {source.name} ({source.code}) to {target.name} "
                 f"({target.code}); {self.knows()}"
             )
-        if self.source_language not in (None, source.code):
+        if self.source_language and parse_language(self.source_language).identity != source.identity:
             raise ModelError(
                 f"model {self.name!r} translates from {self.source_language!r}, not from {source.name} ({source.code})"
             )
-        self.target_token(target)
-        if not self.target_tokens and self.target_language not in (None, target.code):
+        self.asked(source, target)
+        if (
+            not self.tokens.languages
+            and self.target_language
+            and parse_language(self.target_language).identity != target.identity
+        ):
             raise ModelError(
                 f"model {self.name!r} translates to {self.target_language!r}, not to {target.name} ({target.code})"
             )
@@ -91,35 +94,40 @@ class Model:
         """Say what the model translates, for messages."""
         if self.directions:
             targets: dict[str, list[str]] = {}
-            for one, other in sorted(tuple(parse_language(name).code for name in pair) for pair in self.directions):
+            for one, other in sorted(self.directions):
                 targets.setdefault(one, []).append(other)
             return "it translates " + "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())
-        if self.target_tokens:
-            return "it knows " + ", ".join(sorted(self.target_tokens))
+        if self.tokens.languages:
+            codes = [language.code for language in self.tokens.known()]
+            listed = ", ".join(codes) if len(codes) <= _LISTED else f"{len(codes)} languages"
+            return f"it knows {listed}"
         return f"it translates to {self.target_language or 'one language that its files do not name'}"
 
+    def _token(self, language: Language) -> str:
+        token = self.tokens.token(language)
+        if token is None:
+            near = " or ".join(f"{other.code} ({other.name})" for other in nearest(language, self.tokens.known()))
+            raise ModelError(
+                f"model {self.name!r} has no token for {language.name} ({language.code}); {self.knows()}"
+                + (f"; the nearest is {near}" if near else "")
+            )
+        return token
 
-def resolve(name: str) -> Model:
-    """Return the model that ``name`` means: ``mini``, or the path of a CTranslate2 directory.
 
-    Raises `ModelError` naming the missing or broken file, and how to convert a Hugging Face directory.
+_LISTED: Final = 30
+"""So many languages are named one by one in a message."""
+
+
+def read_model(path: Path, name: str) -> Model:
+    """Return the model in the CTranslate2 directory ``path``, called ``name`` in messages.
+
+    Raises `ModelError` naming the missing or broken file.
     """
-    path = MINI if name == "mini" else Path(name)
-    if not path.is_dir():
-        raise ModelError(
-            f"model {name!r}: no such directory; accepted are 'mini' and the path of a CTranslate2 "
-            "directory (make one with ct2-transformers-converter --model ID --output_dir DIR "
-            "--copy_files source.spm target.spm tokenizer_config.json)"
-        )
-    if not (path / "model.bin").is_file():
-        raise ModelError(
-            f"model {name!r}: {path} holds no model.bin, so it is not a CTranslate2 directory; convert "
-            f"it: ct2-transformers-converter --model {path} --output_dir DIR "
-            "--copy_files source.spm target.spm tokenizer_config.json"
-        )
-    for needed in ("config.json", "source.spm", "target.spm"):
+    for needed in ("model.bin", "config.json"):
         if not (path / needed).is_file():
             raise ModelError(f"model {name!r}: {path} lacks {needed}")
+    vocabulary = _vocabulary(path)
+    family = _family(path, name, vocabulary)
     settings = _tokenizer_settings(path)
     files = [path / part for part in _IDENTITY if (path / part).is_file()]
     return Model(
@@ -128,15 +136,40 @@ def resolve(name: str) -> Model:
         digest=_digest(files),
         size=sum(file.stat().st_size for file in files),
         max_length=_positions(settings),
-        target_tokens=frozenset(token for token in _vocabulary(path) if _is_language_token(token)),
-        source_language=_language_code(settings.get("source_lang")),
-        target_language=_language_code(settings.get("target_lang")),
+        family=family,
+        tokens=language_tokens(family, vocabulary),
+        source_language=_language_code(settings.get("source_lang")) if family is Family.MARIAN else None,
+        target_language=_language_code(settings.get("target_lang")) if family is Family.MARIAN else None,
         directions=_directions(settings, path),
     )
 
 
-def _is_language_token(token: str) -> bool:
-    return token.startswith(">>") and token.endswith("<<")
+def _family(path: Path, name: str, vocabulary: list[str]) -> Family:
+    """Return the family of a directory; raises `ModelError` where it is none, or its tokenizer is not there."""
+    if (path / "source.spm").is_file() or (path / "target.spm").is_file():
+        family = Family.MARIAN
+        missing = [file for file in ("source.spm", "target.spm") if not (path / file).is_file()]
+    else:
+        found = family_of(vocabulary)
+        if found is None:
+            raise ModelError(
+                f"model {name!r}: {path} is of no family that is known: it has neither source.spm and target.spm "
+                "(Marian, OPUS-MT) nor the language tokens of M2M-100, NLLB or MADLAD-400 in its vocabulary"
+            )
+        family = found
+        missing = [] if tokenizer_file(path, family) else _TOKENIZERS[family]
+    if missing:
+        raise ModelError(f"model {name!r}: {path} lacks {' or '.join(missing)}")
+    return family
+
+
+_TOKENIZERS: Final = {
+    Family.MARIAN: ["source.spm", "target.spm"],
+    Family.M2M_100: ["sentencepiece.bpe.model"],
+    Family.NLLB: ["sentencepiece.bpe.model", "tokenizer.json"],
+    Family.T5: ["spiece.model", "tokenizer.json"],
+}
+"""What a converted directory needs beside the model: ``ct2-transformers-converter`` copies it by ``--copy_files``."""
 
 
 def _vocabulary(path: Path) -> list[str]:
@@ -188,19 +221,16 @@ def _language_code(name: object) -> str | None:
         code = parse_language(name).code
     except LanguageError:
         return None
-    return None if code in ("mul", "und") else code
+    return code
 
 
 def _directions(settings: dict[str, object], path: Path) -> frozenset[tuple[str, str]]:
     """Return what ``directions`` lists: our own entry, ignored by Hugging Face, for models of several languages."""
     listed = settings.get("directions", [])
     try:
-        pairs = [(str(one), str(other)) for one, other in listed]  # type: ignore[attr-defined]
-        for name in {name for pair in pairs for name in pair}:
-            parse_language(name)
-    except (TypeError, ValueError) as error:
+        return frozenset((parse_language(one).code, parse_language(other).code) for one, other in listed)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path / 'tokenizer_config.json'}: directions are not pairs of languages: {error}") from error
-    return frozenset(pairs)
 
 
 def _digest(files: list[Path]) -> str:

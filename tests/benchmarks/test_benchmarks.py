@@ -131,3 +131,36 @@ def test_absent_data_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == (
         f"{missing} is not there: this benchmark measures on real data, say where it is with --data"
     )
+
+
+def test_the_unpacked_model_is_the_bundled_one(tmp_path: Path) -> None:
+    """What transformers is timed with says, greedily, what the bundled model says in float32."""
+    from transformers import MarianMTModel, MarianTokenizer
+
+    from benchmarks.models import unpacked_mini
+    from translate.decoding import Decoding, Device
+    from translate.engine import Engine
+    from translate.hub import resolve
+    from translate.languages import parse_language
+
+    unpacked_mini(tmp_path)
+    tokenizer = MarianTokenizer.from_pretrained(tmp_path)
+    texts = ["A dog runs on the beach.", "Two men in red shirts play football.", "A cat."]
+    asked = tokenizer([f">>deu<< {text}" for text in texts], return_tensors="pt", padding=True)
+    made = MarianMTModel.from_pretrained(tmp_path).eval().generate(**asked, num_beams=1, max_new_tokens=60)
+    decoding = Decoding(beam_size=1, no_repeat_ngram_size=0, disable_unk=False)
+    engine = Engine(resolve("mini"), decoding=decoding, device=Device(device="cpu", compute_type="float32"))
+    found = engine.translate(texts, parse_language("en"), parse_language("de"))
+    assert found.targets == tokenizer.batch_decode(made, skip_special_tokens=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mini", "base"])
+def test_translate_speed_has_all_sides(data: Path, model: str) -> None:
+    """Bare engine, our engine, our pipeline, transformers, a naive loop: each against the first and the fourth."""
+    rows = figures(
+        "translate_speed", data, "--model", model, "--captions", "30", "--few", "4", "--length", "8", "--rounds", "1"
+    )
+    assert [str(row["what"])[:3] for row in rows] == ["(a)", "(b)", "(c)", "(d)", "(e)"]
+    assert rows[0]["over (a)"] == rows[3]["over (d)"] == 1
+    assert [row["captions"] for row in rows] == [30, 30, 30, 4, 4]

@@ -104,14 +104,14 @@ def test_every_problem_at_once(capsys: pytest.CaptureFixture[str], input_config:
         "--out",
         str(tmp_path / "run"),
         "--set=translate.beam_size=0",
-        "--set=languages=[de, german, it]",
+        "--set=languages=[de, germn, it]",
         "--set=judge.thresholds={min_simlarity: 0}",
         "--set=input.path=no.jsonl",
     )
     assert code == 2
     assert [line.split("; ")[0].split(" (")[0] for line in lines] == [
         f"captionloom: {input_config}: translate.beam_size: Input should be greater than or equal to 1",
-        f"captionloom: {input_config}: languages: unknown language 'german'",
+        f"captionloom: {input_config}: languages: unknown language 'germn'",
         f"captionloom: {input_config}: judge, for de, it: unknown threshold 'min_simlarity'",
         "captionloom: translate.model: model 'mini' does not translate English",
         f"captionloom: input.path: no file matches '{input_config.parent}/no.jsonl'",

@@ -67,7 +67,7 @@ def test_relative_paths_start_at_the_file(write: Write, tmp_path: Path) -> None:
             languages: [de, fr]
             out: run
             ledger: ../ledger
-            translate: {model: {de: models/de, fr: mini}, back_model: "models/{lang}-en"}
+            translate: {model: {de: ./models/de, fr: mini}, back_model: "./models/{lang}-en"}
             """
         )
     )
@@ -78,6 +78,18 @@ def test_relative_paths_start_at_the_file(write: Write, tmp_path: Path) -> None:
     assert config.ledger == f"{tmp_path}/../ledger"
     assert config.translate.model == {"de": f"{tmp_path}/models/de", "fr": "mini"}
     assert config.translate.back_model == f"{tmp_path}/models/{{lang}}-en"
+
+
+def test_a_path_or_an_id(write: Write, tmp_path: Path) -> None:
+    """``folder/model`` is a path where that folder is there, and else an id at Hugging Face, which stays as it is."""
+    (tmp_path / "models").mkdir()
+    config = loaded(
+        write(MINIMAL),
+        ["translate.model={de: models/de, fr: Helsinki-NLP/opus-mt-en-fr}", "languages=[de, fr]"],
+    )
+    assert config.translate.model == {"de": f"{tmp_path}/models/de", "fr": "Helsinki-NLP/opus-mt-en-fr"}
+    config = loaded(write(MINIMAL), ["translate.model='Helsinki-NLP/opus-mt-en-{lang}'"])
+    assert config.translate.model == "Helsinki-NLP/opus-mt-en-{lang}"
 
 
 def test_braces_in_the_folders_name(tmp_path: Path) -> None:
@@ -216,25 +228,26 @@ def test_one_wrong_setting(write: Write, override: str, problem: str) -> None:
     [
         ("languages=[de, xx]", ["languages: unknown language 'xx'; codes are BCP-47 such as de or pt-BR"]),
         (
-            "languages=[german]",
-            ["languages: unknown language 'german' (did you mean 'de', German?); codes are BCP-47 such as de or pt-BR"],
+            "languages=[germn]",
+            ["languages: unknown language 'germn' (did you mean 'de', German?); codes are BCP-47 such as de or pt-BR"],
         ),
         ("languages=[de, fr, deu_Latn]", ["languages: 'de' stands there twice"]),
+        ("languages=[de, German]", ["languages: 'de' stands there twice"]),
         ("languages=[de, en]", ["languages: 'en' is the source language"]),
         ("source_language=ger", ["languages: 'de' is the source language"]),
         (
-            "source_language=english",
+            "source_language=englsh",
             [
-                "source_language: unknown language 'english' (did you mean 'en', English?); "
+                "source_language: unknown language 'englsh' (did you mean 'en', English?); "
                 "codes are BCP-47 such as de or pt-BR"
             ],
         ),
         ("judge.languages={fr: {}}", ["judge.languages: 'fr' is not among the languages"]),
         ("judge.languages={de: {}, deu: {}}", ["judge.languages: 'de' stands there twice"]),
         (
-            "translate.model={de: mini, german: mini}",
+            "translate.model={de: mini, germn: mini}",
             [
-                "translate.model: unknown language 'german' (did you mean 'de', "
+                "translate.model: unknown language 'germn' (did you mean 'de', "
                 "German?); codes are BCP-47 such as de or pt-BR"
             ],
         ),

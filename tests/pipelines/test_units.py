@@ -59,7 +59,7 @@ def translated(ledger: Ledger, plan: Plan, language: str, texts: list[str], *, s
     ids = text_ids(pa.array(texts))
     name = part_name(pa.chunked_array([ids]))
     empty = pa.nulls(len(texts))
-    rows = [ids, pa.array(texts), pa.array(texts), empty.cast("float32"), empty.cast("int32")]
+    rows = [ids, pa.array(texts), pa.array(texts), *(empty.cast(field.type) for field in list(TRANSLATIONS)[3:])]
     files.write_parquet(ledger.part("translations", prints.translations, name), pa.table(rows, schema=TRANSLATIONS))
     if scored:
         scores = [ids, *(empty.cast(field.type) for field in list(SCORES)[1:])]

@@ -30,8 +30,8 @@ from training.trainer import Trainer
 from training.vocabulary import broken, train_pieces
 from translate.decoding import Decoding, Device
 from translate.engine import Engine
+from translate.hub import resolve
 from translate.languages import parse_language
-from translate.models import resolve
 
 TOOL = Path(__file__).parents[2] / "tools" / "train_mini.py"
 
@@ -127,8 +127,8 @@ def test_one_command_trains_a_model_that_the_engine_runs(tmp_path: Path) -> None
     assert "| toy.de | de-en | 10 | " in printed
     engine = Engine(resolve(str(tmp_path / "out/model/ctranslate2")), decoding=Decoding(), device=Device(device="cpu"))
     unseen = TOY[::10]
-    german = engine.translate([english for english, _ in unseen], parse_language("de")).targets
-    english = engine.translate([german for _, german in unseen], parse_language("en")).targets
+    german = engine.translate([english for english, _ in unseen], parse_language("en"), parse_language("de")).targets
+    english = engine.translate([german for _, german in unseen], parse_language("de"), parse_language("en")).targets
     right = sum(one in pair for pair, one in zip(unseen, german, strict=True))
     right += sum(one in pair for pair, one in zip(unseen, english, strict=True))
     assert right >= 14

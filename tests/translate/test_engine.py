@@ -11,12 +11,12 @@ import pytest
 import sentencepiece
 
 from translate.decoding import Decoding, Device
-from translate.engine import Engine, Translations
+from translate.engine import BatchLimit, Engine, Translations
+from translate.hub import resolve
 from translate.languages import Language, parse_language
-from translate.models import MINI, ModelError, resolve
-from translate.tokenizers import MarianTokenizer
+from translate.models import ModelError
 
-GERMAN, FRENCH, CZECH = (parse_language(code) for code in ("de", "fr", "cs"))
+ENGLISH, GERMAN, FRENCH, CZECH = (parse_language(code) for code in ("en", "de", "fr", "cs"))
 
 CAPTIONS = ["A dog runs on the beach.", "Two children play football in the park.", "A man in a red shirt."]
 TRANSLATED = {
@@ -48,7 +48,7 @@ def crowd(size: int) -> list[str]:
 @pytest.mark.parametrize("target", [GERMAN, FRENCH, CZECH], ids=lambda language: language.code)
 def test_translations(engine: Engine, target: object) -> None:
     """Plain captions come out as they should, in their order, with a sensible log-probability."""
-    found = engine.translate(CAPTIONS, target)  # type: ignore[arg-type]
+    found = engine.translate(CAPTIONS, ENGLISH, target)  # type: ignore[arg-type]
     assert found.targets == TRANSLATED[target]  # type: ignore[index]
     assert all(logprob is not None and -0.5 < logprob < 0 for logprob in found.logprobs)
     assert all(tokens > 3 for tokens in found.tokens)
@@ -58,18 +58,18 @@ def test_order(engine: Engine) -> None:
     """The engine sorts by length inside; its answers come in the order of the texts."""
     texts = [CAPTIONS[2], CAPTIONS[0], CAPTIONS[1], CAPTIONS[0]]
     german = TRANSLATED[GERMAN]
-    assert engine.translate(texts, GERMAN).targets == [german[2], german[0], german[1], german[0]]
+    assert engine.translate(texts, ENGLISH, GERMAN).targets == [german[2], german[0], german[1], german[0]]
 
 
 def test_no_texts(engine: Engine) -> None:
     """Nothing in, nothing out."""
-    assert engine.translate([], GERMAN) == Translations([], [], [])
+    assert engine.translate([], ENGLISH, GERMAN) == Translations()
 
 
 def test_company_changes_nothing(engine: Engine) -> None:
     """A text is translated alike alone and among 500 others."""
-    among = engine.translate([*crowd(250), *CAPTIONS, *crowd(500)[250:]], GERMAN)
-    alone = [engine.translate([text], GERMAN) for text in CAPTIONS]
+    among = engine.translate([*crowd(250), *CAPTIONS, *crowd(500)[250:]], ENGLISH, GERMAN)
+    alone = [engine.translate([text], ENGLISH, GERMAN) for text in CAPTIONS]
     assert among.targets[250:253] == [found.targets[0] for found in alone]
     assert among.logprobs[250:253] == pytest.approx([found.logprobs[0] for found in alone], abs=1e-3)
     assert among.tokens[250:253] == [found.tokens[0] for found in alone]
@@ -77,7 +77,7 @@ def test_company_changes_nothing(engine: Engine) -> None:
 
 def test_a_text_too_long_for_the_model(engine: Engine) -> None:
     """A text with more pieces than the model has positions has no translation; its neighbours have theirs."""
-    found = engine.translate([CAPTIONS[0], TOO_LONG, CAPTIONS[1]], GERMAN)
+    found = engine.translate([CAPTIONS[0], TOO_LONG, CAPTIONS[1]], ENGLISH, GERMAN)
     assert found.targets == [TRANSLATED[GERMAN][0], None, TRANSLATED[GERMAN][1]]
     assert found.logprobs[1] is None
     assert found.tokens[1] == 0
@@ -85,7 +85,9 @@ def test_a_text_too_long_for_the_model(engine: Engine) -> None:
 
 def test_only_texts_that_are_too_long(engine: Engine) -> None:
     """A unit of nothing but such texts is no special case."""
-    assert engine.translate([TOO_LONG, TOO_LONG], GERMAN) == Translations([None, None], [None, None], [0, 0])
+    assert engine.translate([TOO_LONG, TOO_LONG], ENGLISH, GERMAN) == Translations(
+        [None, None], [None, None], [0, 0], [[], []]
+    )
 
 
 def test_the_longest_text_that_fits(mini_copy: Path) -> None:
@@ -94,14 +96,16 @@ def test_the_longest_text_that_fits(mini_copy: Path) -> None:
     for spare, taken in ((0, True), (-1, False)):
         settings = {"source_lang": "eng", "model_max_length": len(pieces) + 2 + spare}
         (mini_copy / "tokenizer_config.json").write_text(json.dumps(settings))
-        found = Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT).translate([CAPTIONS[0]], GERMAN)
+        found = Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT).translate(
+            [CAPTIONS[0]], ENGLISH, GERMAN
+        )
         assert (found.targets[0] is not None) is taken
 
 
 @pytest.mark.parametrize("text", ["", " ", "😀", "中文", "A\u0301", "<unk> </s> >>fra<<", "▁▁", "\x00", "1" * 150])
 def test_strange_texts(engine: Engine, text: str) -> None:
     """Whatever the text is, its translation is a text without the model's own marks, and the score is a score."""
-    found = engine.translate([text], GERMAN)
+    found = engine.translate([text], ENGLISH, GERMAN)
     target, logprob = found.targets[0], found.logprobs[0]
     assert target is not None
     assert logprob is not None
@@ -111,10 +115,7 @@ def test_strange_texts(engine: Engine, text: str) -> None:
 
 def test_a_language_token_in_a_text_asks_for_nothing(engine: Engine) -> None:
     """Somebody's ``>>fra<<`` in a caption does not change the language of its translation."""
-    found = engine.translate([f">>fra<< {CAPTIONS[0]}"], GERMAN)
-    pieces = MarianTokenizer(MINI).encode([">>fra<< A dog."], token=">>deu<<")[0]
-    assert ">>fra<<" not in pieces
-    assert pieces[0] == ">>deu<<"
+    found = engine.translate([f">>fra<< {CAPTIONS[0]}"], ENGLISH, GERMAN)
     assert found.targets[0] is not None
     assert "Un " not in found.targets[0]
 
@@ -125,7 +126,7 @@ def test_logprob_is_the_mean_over_target_tokens(beam_size: int, length_penalty: 
     """Whatever the length penalty, the log-probability is the mean that the model gives its own hypothesis."""
     model = resolve("mini")
     decoding = Decoding(beam_size=beam_size, length_penalty=length_penalty)
-    found = Engine(model, decoding=decoding, device=FLOAT).translate(CAPTIONS, GERMAN)
+    found = Engine(model, decoding=decoding, device=FLOAT).translate(CAPTIONS, ENGLISH, GERMAN)
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(model.path / "source.spm"))
     sources = [[">>deu<<", *pieces.encode(text, out_type=str), "</s>"] for text in CAPTIONS]
@@ -140,7 +141,9 @@ def test_logprob_is_the_mean_over_target_tokens(beam_size: int, length_penalty: 
 
 def test_a_translation_that_is_cut_off_has_its_mean_too() -> None:
     """Where decoding stops at its limit there is no end of sentence to count."""
-    found = Engine(resolve("mini"), decoding=Decoding(max_decoding_length=3), device=FLOAT).translate(CAPTIONS, GERMAN)
+    found = Engine(resolve("mini"), decoding=Decoding(max_decoding_length=3), device=FLOAT).translate(
+        CAPTIONS, ENGLISH, GERMAN
+    )
     assert found.tokens == [3, 3, 3]
     assert all(logprob is not None and -1 < logprob < 0 for logprob in found.logprobs)
 
@@ -149,7 +152,7 @@ def test_a_translation_that_is_cut_off_has_its_mean_too() -> None:
 def test_no_five_pieces_come_twice(decoding: Decoding, longest: int) -> None:
     """A model made to loop says a word five times in a row at most; without the default it says it twelve times."""
     looping = replace(decoding, beam_size=1, repetition_penalty=0.01)
-    found = Engine(resolve("mini"), decoding=looping, device=FLOAT).translate([CAPTIONS[0]], GERMAN).targets[0]
+    found = Engine(resolve("mini"), decoding=looping, device=FLOAT).translate([CAPTIONS[0]], ENGLISH, GERMAN).targets[0]
     assert found is not None
     assert max(len(list(run)) for _, run in itertools.groupby(found.split())) == longest
 
@@ -157,13 +160,13 @@ def test_no_five_pieces_come_twice(decoding: Decoding, longest: int) -> None:
 def test_a_translation_has_at_most_three_pieces_for_one() -> None:
     """A model in a loop stops at three times its unit's longest source, or at 16 pieces."""
     decoding = Decoding(beam_size=1, repetition_penalty=0.01)
-    found = Engine(resolve("mini"), decoding=decoding, device=FLOAT).translate(["A dog."], GERMAN)
+    found = Engine(resolve("mini"), decoding=decoding, device=FLOAT).translate(["A dog."], ENGLISH, GERMAN)
     assert found.tokens[0] <= 18
 
 
 def test_four_threads_at_once(engine: Engine) -> None:
     """Concurrent calls on one engine give what calls one after the other give."""
-    units = [(crowd(40)[10 * i : 10 * i + 10], target) for i in range(4) for target in (GERMAN, FRENCH)]
+    units = [(crowd(40)[10 * i : 10 * i + 10], ENGLISH, target) for i in range(4) for target in (GERMAN, FRENCH)]
     one_by_one = [engine.translate(*unit) for unit in units]
     with ThreadPoolExecutor(4) as threads:
         at_once = list(threads.map(lambda unit: engine.translate(*unit), units))
@@ -172,7 +175,7 @@ def test_four_threads_at_once(engine: Engine) -> None:
 
 def test_chinese(engine: Engine) -> None:
     """A language without spaces comes out without them, with its own full stop."""
-    assert engine.translate(CAPTIONS[:2], parse_language("zh")).targets == [
+    assert engine.translate(CAPTIONS[:2], ENGLISH, parse_language("zh")).targets == [
         "一只狗在沙滩上奔跑。",
         "两个孩子在公园里踢足球。",
     ]
@@ -181,7 +184,7 @@ def test_chinese(engine: Engine) -> None:
 @pytest.mark.parametrize("language", [GERMAN, FRENCH, CZECH], ids=lambda language: language.code)
 def test_the_way_back(engine: Engine, language: Language) -> None:
     """The model's own translations come back as English."""
-    back = engine.translate(TRANSLATED[language], parse_language("en")).targets
+    back = engine.translate(TRANSLATED[language], language, ENGLISH).targets
     assert back[0] == "A dog runs on the beach."
     assert back[2] == "A man in a red shirt."
 
@@ -189,7 +192,7 @@ def test_the_way_back(engine: Engine, language: Language) -> None:
 def test_a_language_without_a_token(engine: Engine) -> None:
     """A language that the model has not is refused, not translated into another."""
     with pytest.raises(ModelError, match="no token for Italian"):
-        engine.translate(CAPTIONS, parse_language("it"))
+        engine.translate(CAPTIONS, ENGLISH, parse_language("it"))
 
 
 @pytest.mark.parametrize("kept", [0, 3, 1000, 100_000])
@@ -224,7 +227,7 @@ def test_a_vocabulary_that_is_not_the_models(mini_copy: Path) -> None:
     (mini_copy / "shared_vocabulary.json").write_text('["<unk>", "</s>", ">>deu<<"]')
     engine = Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT)
     with pytest.raises(ModelError, match="fails to translate"):
-        engine.translate(CAPTIONS, GERMAN)
+        engine.translate(CAPTIONS, ENGLISH, GERMAN)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +246,92 @@ def test_a_device_that_is_not_there(device: Device) -> None:
     """Settings that this machine cannot do are refused by the model's name."""
     with pytest.raises(ModelError, match=r"^model 'mini' does not load"):
         Engine(resolve("mini"), decoding=Decoding(), device=device)
+
+
+def test_several_hypotheses() -> None:
+    """The next best translations come with their scores, the best of all first, and none of them twice."""
+    engine = Engine(resolve("mini"), decoding=Decoding(num_hypotheses=3), device=FLOAT)
+    found = engine.translate(CAPTIONS, ENGLISH, GERMAN)
+    for best, logprob, others in zip(found.targets, found.logprobs, found.others, strict=True):
+        assert logprob is not None
+        texts, scores = [best, *(text for text, _ in others)], [logprob, *(score for _, score in others)]
+        assert len(set(texts)) == 3
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_no_other_hypotheses_unless_asked(engine: Engine) -> None:
+    """By default there is the best one alone."""
+    assert engine.translate(CAPTIONS, ENGLISH, GERMAN).others == [[], [], []]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0, 1.5])
+def test_the_score_of_the_models_own_translation(penalty: float) -> None:
+    """Forced decoding of what the model has said gives the log-probability it said it with."""
+    engine = Engine(resolve("mini"), decoding=Decoding(length_penalty=penalty), device=FLOAT)
+    found = engine.translate(CAPTIONS, ENGLISH, GERMAN)
+    pairs = [(caption, str(target)) for caption, target in zip(CAPTIONS, found.targets, strict=True)]
+    scores = engine.score(pairs, ENGLISH, GERMAN)
+    assert [score and score[0] for score in scores] == pytest.approx(found.logprobs, abs=1e-3)
+
+
+def test_a_wrong_translation_scores_lower(engine: Engine) -> None:
+    """A translation of another caption is less likely than the right one, and its least likely token shows it."""
+    right, wrong = engine.score(
+        [(CAPTIONS[0], TRANSLATED[GERMAN][0]), (CAPTIONS[0], TRANSLATED[GERMAN][1])], ENGLISH, GERMAN
+    )
+    assert right is not None
+    assert wrong is not None
+    assert right[0] > wrong[0] + 1
+    assert right[1] > wrong[1] + 1
+
+
+def test_no_pairs_to_score(engine: Engine) -> None:
+    """Nothing in, nothing out."""
+    assert engine.score([], ENGLISH, GERMAN) == []
+
+
+class Memory:
+    """A device with room for so many tokens, which counts what it is asked."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.asked: list[int] = []
+
+    def __call__(self, limit: int) -> str:
+        """Do the work, or have no memory for it."""
+        self.asked.append(limit)
+        if limit > self.room:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return "done"
+
+
+def test_a_batch_that_does_not_fit_is_halved(caplog: pytest.LogCaptureFixture) -> None:
+    """The limit is halved until the batch fits, said, and kept for the batches that follow."""
+    limit, memory = BatchLimit(1024), Memory(300)
+    assert limit.run(memory, "m") == limit.run(memory, "m") == "done"
+    assert memory.asked == [1024, 512, 256, 256]
+    assert [record.message for record in caplog.records] == [
+        "no memory for batches of 1024 tokens: from here on 512",
+        "no memory for batches of 512 tokens: from here on 256",
+    ]
+
+
+def test_no_memory_for_a_single_text() -> None:
+    """Where not even one text fits, the run ends with the model's name."""
+    memory = Memory(0)
+    with pytest.raises(ModelError, match=r"^model 'm' fails to translate: CUDA failed with error out of memory$"):
+        BatchLimit(8).run(memory, "m")
+    assert memory.asked == [8, 4, 2, 1]
+
+
+def test_another_error_is_not_tried_again() -> None:
+    """Only memory is a reason to try with less."""
+    asked = []
+
+    def broken(limit: int) -> None:
+        asked.append(limit)
+        raise RuntimeError("no such token")
+
+    with pytest.raises(ModelError, match="no such token"):
+        BatchLimit(8).run(broken, "m")
+    assert asked == [8]

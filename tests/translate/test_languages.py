@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB_CODES
 
-from translate.languages import Language, LanguageError, parse_language
+from translate.languages import Language, LanguageError, nearest, parse_language
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,9 @@ from translate.languages import Language, LanguageError, parse_language
         ("zh", "zh"),
         ("zho", "zh"),
         ("cmn", "zh"),
-        ("zho_Hans", "zh-Hans"),
+        ("zho_Hans", "zh"),
+        ("zh-TW", "zh-TW"),
+        ("kor_Hang", "ko"),
         ("zh-Hant", "zh-Hant"),
         ("zho_Hant", "zh-Hant"),
         ("cmn_Hant", "zh-Hant"),
@@ -31,15 +34,31 @@ from translate.languages import Language, LanguageError, parse_language
         ("lvs_Latn", "lv"),
         ("pes_Arab", "fa"),
         ("jpn_Jpan", "ja"),
-        ("srp_Cyrl", "sr-Cyrl"),
+        ("srp_Cyrl", "sr"),
+        ("srp_Latn", "sr-Latn"),
+        ("sh", "sr-Latn"),
         ("iw", "he"),
         ("nob_Latn", "nb"),
-        ("no", "no"),
+        ("no", "nb"),
+        ("nor", "nb"),
+        ("nno_Latn", "nn"),
         ("ckb", "ckb"),
+        ("twi_Latn", "tw"),
+        ("aka_Latn", "ak"),
+        ("pbt_Arab", "ps"),
+        ("prs_Arab", "fa-AF"),
+        ("German", "de"),
+        ("deutsch", "de"),
+        ("french", "fr"),
+        ("中文", "zh"),
+        ("Traditional Chinese", "zh-Hant"),
+        ("Chinese (Traditional)", "zh-Hant"),
+        ("Brazilian Portuguese", "pt-BR"),
+        ("Farsi", "fa"),
     ],
 )
 def test_one_tag_for_every_way_of_writing(written: str, code: str) -> None:
-    """BCP-47, ISO 639-1, ISO 639-2, ISO 639-3 and FLORES-200 codes give the shortest BCP-47 tag."""
+    """BCP-47, ISO 639-1, ISO 639-2, ISO 639-3 and FLORES-200 codes and common names give the shortest BCP-47 tag."""
     assert parse_language(written).code == code
 
 
@@ -69,25 +88,6 @@ def test_script_and_spaces(code: str, script: str, spaced: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "tokens"),
-    [
-        ("de", (">>deu<<", ">>deu_Latn<<", ">>de<<")),
-        ("zh", (">>cmn_Hans<<", ">>cmn<<", ">>zho<<", ">>zho_Hans<<", ">>zh<<")),
-        ("zho_Hans", (">>cmn_Hans<<", ">>cmn<<", ">>zho<<", ">>zho_Hans<<", ">>zh-Hans<<")),
-        ("zh-Hant", (">>cmn_Hant<<", ">>zho<<", ">>zho_Hant<<", ">>zh-Hant<<")),
-        ("zh-TW", (">>cmn_Hant<<", ">>zho<<", ">>zho_Hant<<", ">>zh-TW<<")),
-        ("no", (">>nob<<", ">>nor<<", ">>nor_Latn<<", ">>no<<")),
-        ("sr-Latn", (">>srp<<", ">>srp_Latn<<", ">>sr-Latn<<")),
-        ("fil", (">>tgl_Latn<<", ">>tgl<<", ">>fil<<", ">>fil_Latn<<")),
-        ("en", (">>eng<<", ">>eng_Latn<<", ">>en<<")),
-    ],
-)
-def test_opus_tokens(code: str, tokens: tuple[str, ...]) -> None:
-    """OPUS-MT's names of a target language come with the usual one first, and each once."""
-    assert parse_language(code).opus_tokens == tokens
-
-
-@pytest.mark.parametrize(
     ("code", "label"),
     [("de", "de"), ("pt-BR", "pt"), ("zh-Hant", "zh"), ("nb", "no"), ("fil", "tl"), ("sr-Latn", "sr")],
 )
@@ -99,18 +99,63 @@ def test_fasttext_label(code: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
-        ("German", "(did you mean 'de', German?)"),
-        ("german", "(did you mean 'de', German?)"),
-        ("Deutsch", "(did you mean 'de', German?)"),
-        ("french", "(did you mean 'fr', French?)"),
-        ("中文", "(did you mean 'zh', Chinese?)"),
+        ("germn", "(did you mean 'de', German?)"),
+        ("Frenhc", "(did you mean 'fr', French?)"),
     ],
 )
-def test_a_name_is_refused_with_its_code(name: str, suggestion: str) -> None:
-    """The name of a language is not its code, but the message knows what was meant."""
+def test_a_misspelt_name_is_refused_with_what_may_be_meant(name: str, suggestion: str) -> None:
+    """The message knows what was meant."""
     with pytest.raises(LanguageError) as refused:
         parse_language(name)
     assert str(refused.value) == f"unknown language {name!r} {suggestion}; codes are BCP-47 such as de or pt-BR"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("zh", "zh-CN", True),
+        ("zh-Hant", "zh-TW", True),
+        ("pt", "pt-BR", True),
+        ("en", "en-US", True),
+        ("pt", "pt-PT", False),
+        ("de", "de-AT", False),
+        ("zh", "zh-Hant", False),
+        ("zh-Hant", "zh-HK", False),
+        ("fa", "prs", False),
+    ],
+)
+def test_what_goes_without_saying(one: str, other: str, *, same: bool) -> None:
+    """A likely script or region makes no other language, another one does."""
+    assert (parse_language(one).identity == parse_language(other).identity) is same
+
+
+@given(st.sampled_from([*NLLB_CODES, "arb_Latn", "min_Arab", "sat_Olck"]))
+def test_every_code_of_flores_comes_back(code: str) -> None:
+    """A code of FLORES-200 becomes a tag that means the same language, in the same script."""
+    language = parse_language(code)
+    assert parse_language(language.code) == language
+    assert language.script == {"kor_Hang": "Kore"}.get(code, code[-4:])
+
+
+def test_all_of_flores_are_different_languages() -> None:
+    """The 204 languages of FLORES-200 have 204 tags."""
+    codes = {parse_language(code).identity for code in NLLB_CODES if code != "sat_Beng"}
+    codes |= {parse_language(code).identity for code in ("arb_Latn", "min_Arab", "sat_Olck")}
+    assert len(codes) == 204
+
+
+@pytest.mark.parametrize("code", ["en", "de", "fr", "zh", "ja", "it", "es", "ru", "pl", "tr", "ko"])
+def test_the_languages_of_xtd10(code: str) -> None:
+    """XTD10's eleven languages are written as it writes them."""
+    assert parse_language(code).code == code
+
+
+def test_the_nearest_languages() -> None:
+    """Who asks for a language that is not there is told what a reader of it understands best."""
+    among = [parse_language(code) for code in ("de", "es", "pt", "zh", "zh-Hant", "ar", "nb")]
+    assert [language.code for language in nearest(parse_language("pt-PT"), among)] == ["pt"]
+    assert [language.code for language in nearest(parse_language("de-AT"), among)] == ["de"]
+    assert [language.code for language in nearest(parse_language("da"), among)] == ["nb"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 
 from translate.decoding import Decoding, Device
 from translate.engine import Engine
-from translate.languages import Language, parse_language
-from translate.models import resolve
+from translate.hub import resolve
+from translate.languages import parse_language
 
 DIRECTIONS = [("en", target) for target in ("de", "fr", "cs", "zh")] + [
     (source, "en") for source in ("de", "fr", "cs", "zh")
@@ -46,10 +46,10 @@ def looped(text: str) -> bool:
     return max(grams.values(), default=0) > 2 or runs > 3
 
 
-def translated(engine: Engine, texts: list[str], target: str) -> list[str]:
+def translated(engine: Engine, texts: list[str], source: str, target: str) -> list[str]:
     """Translate ``texts`` one unit each, and check what holds for every translation."""
-    language: Language = parse_language(target)
-    found = [engine.translate([text], language).targets[0] or "" for text in texts]
+    spoken, language = parse_language(source), parse_language(target)
+    found = [engine.translate([text], spoken, language).targets[0] or "" for text in texts]
     for text, translation in zip(texts, found, strict=True):
         assert re.search(r"\w", translation), f"{text!r} gave {translation!r}"
         assert not looped(translation), f"{text!r} gave {translation!r}"
@@ -61,8 +61,8 @@ def test_unknown_characters(engine: Engine, source: str, target: str) -> None:
     """An emoji, a letter of another script or a control character in a caption costs no more than itself."""
     for strange in ("😀", "ж", "ก", "☃", "\u200d", "𝔻"):
         changed = [f"{text} {strange}" for text in PLAIN[source]] + [f"{strange} {text}" for text in PLAIN[source]]
-        plain = translated(engine, PLAIN[source] * 2, target)
-        for one, other in zip(translated(engine, changed, target), plain, strict=True):
+        plain = translated(engine, PLAIN[source] * 2, source, target)
+        for one, other in zip(translated(engine, changed, source, target), plain, strict=True):
             assert len(one) <= 2 * len(other) + 10
 
 
@@ -70,15 +70,15 @@ def test_unknown_characters(engine: Engine, source: str, target: str) -> None:
 def test_upper_case(engine: Engine, source: str, target: str) -> None:
     """A caption in capitals, which falls into single letters, has a translation of about its length."""
     texts = [text.upper() for text in PLAIN[source]]
-    for text, translation in zip(texts, translated(engine, texts, target), strict=True):
+    for text, translation in zip(texts, translated(engine, texts, source, target), strict=True):
         assert len(translation) <= 2 * len(text)
 
 
 @pytest.mark.parametrize(("source", "target"), DIRECTIONS)
 def test_no_final_punctuation(engine: Engine, source: str, target: str) -> None:
     """Without its full stop a caption is translated as with it, but for the full stop."""
-    with_stop = translated(engine, PLAIN[source], target)
-    without = translated(engine, [text.rstrip(".。") for text in PLAIN[source]], target)
+    with_stop = translated(engine, PLAIN[source], source, target)
+    without = translated(engine, [text.rstrip(".。") for text in PLAIN[source]], source, target)
     for one, other in zip(with_stop, without, strict=True):
         assert abs(len(one.rstrip(".。")) - len(other.rstrip(".。"))) <= 0.4 * len(one)
 
@@ -86,7 +86,7 @@ def test_no_final_punctuation(engine: Engine, source: str, target: str) -> None:
 @pytest.mark.parametrize(("source", "target"), DIRECTIONS)
 def test_two_words(engine: Engine, source: str, target: str) -> None:
     """Two words have a translation of a few words, not a sentence about something else."""
-    for text, translation in zip(SHORT[source], translated(engine, SHORT[source], target), strict=True):
+    for text, translation in zip(SHORT[source], translated(engine, SHORT[source], source, target), strict=True):
         assert len(translation) <= max(30, 3 * len(text))
 
 
@@ -115,6 +115,6 @@ def test_sixty_words(engine: Engine, source: str, target: str) -> None:
         "zh": "背景是被雪覆盖的高山和蓝色水面上的一条白色小船。",
     }
     text = " ".join([clauses[source], others[source], thirds[source]])
-    (translation,) = translated(engine, [text], target)
+    (translation,) = translated(engine, [text], source, target)
     wanted = " ".join([clauses[target], others[target], thirds[target]])
     assert 0.5 * len(wanted) <= len(translation) <= 2 * len(wanted)

@@ -1,54 +1,67 @@
-"""SentencePiece as Marian models use it."""
+"""Text to pieces and back, and what in a text is not to be read as a token."""
 
 import pytest
 
+from translate.families import Family, plain
 from translate.models import MINI
-from translate.tokenizers import MarianTokenizer
+from translate.tokenizers import SentencePieceTokenizer, Tokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> MarianTokenizer:
+def tokenizer() -> Tokenizer:
     """Return the tokenizer of the bundled model."""
-    return MarianTokenizer(MINI)
+    return load_tokenizer(MINI, Family.MARIAN)
 
 
-def test_a_source_begins_with_the_token_and_ends_with_the_end(tokenizer: MarianTokenizer) -> None:
-    """The language token stands before the pieces, the end of sentence behind them."""
-    (source,) = tokenizer.encode(["A dog."], token=">>deu<<")
-    assert source[0] == ">>deu<<"
-    assert source[-1] == "</s>"
-    assert "".join(source[1:-1]).replace("▁", " ").strip() == "A dog."
+def test_pieces_are_the_text(tokenizer: Tokenizer) -> None:
+    """The pieces of a text, put together, are the text; no token of any kind is among them."""
+    for encode in (tokenizer.encode, tokenizer.encode_targets):
+        (pieces,) = encode(["A dog."])
+        assert "".join(pieces).replace("▁", " ").strip() == "A dog."
 
 
-def test_without_a_token(tokenizer: MarianTokenizer) -> None:
-    """A model with one target language gets the pieces alone."""
-    (with_token,) = tokenizer.encode(["A dog."], token=">>deu<<")
-    assert tokenizer.encode(["A dog."], token=None) == [with_token[1:]]
-
-
-def test_an_empty_text(tokenizer: MarianTokenizer) -> None:
+def test_an_empty_text(tokenizer: Tokenizer) -> None:
     """An empty text has no pieces."""
-    assert tokenizer.encode([""], token=">>deu<<") == [[">>deu<<", "</s>"]]
+    assert tokenizer.encode([""]) == [[]]
 
 
-def test_a_marker_in_a_text_is_text(tokenizer: MarianTokenizer) -> None:
+def test_a_marker_in_a_text_is_text(tokenizer: Tokenizer) -> None:
     """A caption that spells the end of sentence does not end there."""
-    (source,) = tokenizer.encode(["A dog </s> runs."], token=">>deu<<")
-    assert source.count("</s>") == 1
+    assert "</s>" not in tokenizer.encode(["A dog </s> runs."])[0]
 
 
-def test_decode_one_without_pieces(tokenizer: MarianTokenizer) -> None:
+@pytest.mark.parametrize(
+    ("family", "text", "harmless"),
+    [
+        (Family.MARIAN, "a sign >>fra<< here", "a sign > >fra<< here"),
+        (Family.T5, "a sign <2fr> here </s>", "a sign < 2fr> here < /s>"),
+        (Family.T5, "I <3 dogs", "I <3 dogs"),
+        (Family.NLLB, "fra_Latn", "fra_Latn"),
+        (Family.M2M_100, "__fr__", "__fr__"),
+    ],
+)
+def test_no_token_comes_from_a_text(family: Family, text: str, harmless: str) -> None:
+    """What a family's tokenizer would read as a token is written otherwise, and nothing else is."""
+    assert plain(family, [text]) == [harmless]
+
+
+def test_decode_one_without_pieces(tokenizer: Tokenizer) -> None:
     """One empty hypothesis is one empty text."""
     assert tokenizer.decode([[]]) == [""]
 
 
-def test_decode(tokenizer: MarianTokenizer) -> None:
+def test_decode(tokenizer: Tokenizer) -> None:
     """Pieces become text again; no pieces become an empty one."""
-    (pieces,) = tokenizer.encode(["Two dogs play."], token=None)
-    assert tokenizer.decode([pieces[:-1], []]) == ["Two dogs play.", ""]
+    (pieces,) = tokenizer.encode(["Two dogs play."])
+    assert tokenizer.decode([pieces, []]) == ["Two dogs play.", ""]
 
 
-def test_no_texts(tokenizer: MarianTokenizer) -> None:
+def test_no_texts(tokenizer: Tokenizer) -> None:
     """Nothing in, nothing out."""
-    assert tokenizer.encode([], token=None) == []
+    assert tokenizer.encode([]) == []
     assert tokenizer.decode([]) == []
+
+
+def test_the_bundled_models_tokenizer(tokenizer: Tokenizer) -> None:
+    """Marian models are cut by SentencePiece."""
+    assert isinstance(tokenizer, SentencePieceTokenizer)

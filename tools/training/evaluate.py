@@ -34,19 +34,19 @@ def scores(model: Path, corpus: Corpus, beam: int = 4) -> list[Score]:
             (pairs.source, pairs.target, sources, targets),
             (pairs.target, pairs.source, targets, sources),
         ):
-            translations, _ = translate(model, texts, target, beam)
+            translations, _ = translate(model, texts, source, target, beam)
             bleu = corpus_bleu(translations, [references], tokenize="zh" if target == "zh" else "13a")
             chrf = corpus_chrf(translations, [references])
             found.append(Score(name, f"{source}-{target}", len(texts), bleu.score, chrf.score))
     return found
 
 
-def speed(model: Path, pairs: Pairs, language: str, beam: int) -> float:
+def speed(model: Path, pairs: Pairs, beam: int) -> float:
     """Return captions a second, loading not counted: sources of ``pairs`` repeated to 5,000."""
     texts = (pairs.sources * (5000 // len(pairs.sources) + 1))[:5000]
-    translate(model, texts[:50], language, beam)
+    translate(model, texts[:50], pairs.source, pairs.target, beam)
     start = time.perf_counter()
-    translate(model, texts, language, beam)
+    translate(model, texts, pairs.source, pairs.target, beam)
     return len(texts) / (time.perf_counter() - start)
 
 

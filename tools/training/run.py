@@ -49,7 +49,7 @@ def evaluation(model: Path, data: Path, recipe: Recipe, corpus: Corpus, pieces: 
     lines = [table(scores(model, corpus)), ""]
     first = next(iter(corpus.test.values()))
     for beam in (4, 1):
-        lines.append(f"{speed(model, first, first.target, beam):.0f} captions/s, beam {beam}, {os.cpu_count()} cores")
+        lines.append(f"{speed(model, first, beam):.0f} captions/s, beam {beam}, {os.cpu_count()} cores")
     for part in recipe.monolingual:
         texts = read_text(data, part.text)
         share, words = broken_share(pieces, texts)

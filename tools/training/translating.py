@@ -10,8 +10,8 @@ from training.corpus import Corpus, Pairs, read_text, tidy
 from training.recipe import Recipe
 from translate.decoding import Decoding, Device
 from translate.engine import Engine
+from translate.hub import resolve
 from translate.languages import parse_language
-from translate.models import resolve
 
 _log = logging.getLogger(__name__)
 
@@ -20,17 +20,17 @@ _KEPT = 0.95
 """Share of the model's own translations that it learns from: the ones that it is surest of."""
 
 
-def translate(model: Path, texts: Sequence[str], language: str, beam: int) -> tuple[list[str], list[float]]:
+def translate(model: Path, texts: Sequence[str], source: str, target: str, beam: int) -> tuple[list[str], list[float]]:
     """Return the translations of ``texts`` and their log-probabilities a token, in the order of the texts."""
     engine = Engine(resolve(str(model)), decoding=Decoding(beam_size=beam), device=Device())
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     targets, logprobs = [""] * len(texts), [float("-inf")] * len(texts)
     for start in range(0, len(order), _UNIT):
         unit = order[start : start + _UNIT]
-        found = engine.translate([texts[i] for i in unit], parse_language(language))
-        for i, target, logprob in zip(unit, found.targets, found.logprobs, strict=True):
-            if target is not None and logprob is not None:
-                targets[i], logprobs[i] = target, logprob
+        found = engine.translate([texts[i] for i in unit], parse_language(source), parse_language(target))
+        for i, translation, logprob in zip(unit, found.targets, found.logprobs, strict=True):
+            if translation is not None and logprob is not None:
+                targets[i], logprobs[i] = translation, logprob
     return targets, logprobs
 
 
@@ -43,7 +43,7 @@ def translate_texts(model: Path, data: Path, recipe: Recipe, corpus: Corpus, fil
     for part in recipe.monolingual:
         texts = sorted({tidy(text) for text in corpus.free(part.language, read_text(data, part.text))})
         for language in part.targets:
-            targets, logprobs = translate(model, texts, language, beam=2)
+            targets, logprobs = translate(model, texts, part.language, language, beam=2)
             best = sorted(range(len(texts)), key=lambda i: -logprobs[i])[: int(len(texts) * _KEPT)]
             rows = [i for i in sorted(best) if targets[i]]
             made.append(
