@@ -33,7 +33,7 @@ def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | N
     if config is not None:
         problems += _language_problems(config)
         config = _canonical(config, Path(path).resolve().parent)
-        problems += _threshold_problems(config)
+        problems += [*_decoding_problems(config), *_threshold_problems(config)]
     return config, [f"{path}: {problem}" for problem in problems]
 
 
@@ -176,6 +176,22 @@ def _language_problems(config: Config) -> Iterator[str]:
     for code in codes["judge.languages"]:
         if code not in codes["languages"]:
             yield f"judge.languages: {code!r} is not among the languages"
+
+
+def _decoding_problems(config: Config) -> Iterator[str]:
+    """Say what CTranslate2 would refuse, ignore or die of in the middle of a run."""
+    settings = config.translate
+    sampling = settings.sampling_topk != 1
+    if sampling and settings.beam_size > 1:
+        yield f"translate.sampling_topk: sampling needs beam_size: 1 (got {settings.beam_size})"
+    if not sampling and settings.num_hypotheses > settings.beam_size * settings.patience:
+        yield (
+            f"translate.num_hypotheses: {settings.num_hypotheses} is more than beam_size x patience "
+            f"({settings.beam_size * settings.patience:g})"
+        )
+    for name in ("sampling_topp", "sampling_temperature"):
+        if not sampling and getattr(settings, name) != 1:
+            yield f"translate.{name}: does nothing without sampling: set sampling_topk (0: the whole vocabulary) too"
 
 
 def _threshold_problems(config: Config) -> Iterator[str]:

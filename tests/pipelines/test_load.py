@@ -255,6 +255,17 @@ def test_one_wrong_setting(write: Write, override: str, problem: str) -> None:
             "translate.back_model={xx: mini}",
             ["translate.back_model: unknown language 'xx'; codes are BCP-47 such as de or pt-BR"],
         ),
+        ("translate.num_hypotheses=5", ["translate.num_hypotheses: 5 is more than beam_size x patience (4)"]),
+        ("translate={num_hypotheses: 8, patience: 2}", []),
+        ("translate.sampling_topk=10", ["translate.sampling_topk: sampling needs beam_size: 1 (got 4)"]),
+        ("translate={sampling_topk: 0, beam_size: 1, num_hypotheses: 9, sampling_topp: 0.9}", []),
+        (
+            "translate.sampling_temperature=0.5",
+            [
+                "translate.sampling_temperature: does nothing without sampling: set sampling_topk (0: the whole "
+                "vocabulary) too"
+            ],
+        ),
         ("judge.thresholds={min_similarity: 1.5}", ["judge, for de: min_similarity: 1.5 is not between -1 and 1"]),
         ("judge.thresholds={min_similarity: .nan}", ["judge, for de: min_similarity: nan is not between -1 and 1"]),
         (
@@ -268,7 +279,7 @@ def test_one_wrong_setting(write: Write, override: str, problem: str) -> None:
     ],
 )
 def test_settings_that_do_not_go_together(write: Write, override: str, found: list[str]) -> None:
-    """Languages and thresholds are checked by what they mean."""
+    """Languages, decoding and thresholds are checked by what they mean."""
     assert problems(write(MINIMAL), [override]) == found
 
 
