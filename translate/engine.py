@@ -12,6 +12,7 @@ import ctranslate2
 
 from translate.decoding import Decoding, Device
 from translate.families import END_OF_SENTENCE, plain
+from translate.hub import place
 from translate.languages import Language
 from translate.models import Model, ModelError
 from translate.tokenizers import load_tokenizer
@@ -50,9 +51,10 @@ class Engine:
         self._special = frozenset(model.tokens.languages) | {"<s>", "<pad>", "<unk>", END_OF_SENTENCE}
         where, indexes, compute_type = _placed(device)
         try:
-            self._tokenizer = load_tokenizer(model.path, model.family)
+            path = place(model)
+            self._tokenizer = load_tokenizer(path, model.family)
             self._translator = ctranslate2.Translator(
-                str(model.path),
+                str(path),
                 device=where,
                 device_index=indexes,
                 compute_type=compute_type,

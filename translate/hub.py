@@ -97,6 +97,12 @@ def find(name: str, *, make: bool = True) -> tuple[Model, Origin]:
     return _fetched(name, named["id"], named["revision"], make=make)
 
 
+def place(model: Model) -> Path:
+    """Return where ``model`` lies on this machine: a worker's cache may be elsewhere than its planner's."""
+    own = cache_dir() / "models" / model.digest
+    return own if not model.path.is_dir() and own.is_dir() else model.path
+
+
 def _converted(name: str, path: Path, *, make: bool) -> tuple[Model, Origin]:
     """Return the conversion of the Hugging Face directory ``path``, made now unless the cache has it."""
     key = f"local-{_content_key(path)}"
@@ -204,13 +210,13 @@ def _keep(name: str, made: Path, key: str, note: dict[str, Any]) -> Model:
     """Move a finished directory to its place, note what it is, and return it."""
     model = read_model(made, name)  # what cannot be used is not kept
     shutil.rmtree(made / ".cache", ignore_errors=True)  # the downloader's own notes
-    place = cache_dir() / "models" / model.digest
+    home = cache_dir() / "models" / model.digest
     for file in made.iterdir():
         _synced(file)
     try:
-        made.rename(place)
+        made.rename(home)
     except OSError:
-        if not place.is_dir():
+        if not home.is_dir():
             raise
         # Another process was faster, or an older note was lost: what lies there is the same, to the byte.
     names = cache_dir() / "names"
@@ -219,7 +225,7 @@ def _keep(name: str, made: Path, key: str, note: dict[str, Any]) -> Model:
     part.write_text(json.dumps({**note, "digest": model.digest, "version": _VERSION}, indent=1), "utf-8")
     _synced(part)
     part.replace(names / f"{key}.json")
-    return replace(model, path=place)
+    return replace(model, path=home)
 
 
 def _synced(file: Path) -> None:
@@ -232,12 +238,12 @@ def _cached(key: str, name: str) -> Model | None:
     note = _note(key)
     if note.get("version") != _VERSION:
         return None
-    place = cache_dir() / "models" / str(note["digest"])
-    if not place.is_dir():
+    home = cache_dir() / "models" / str(note["digest"])
+    if not home.is_dir():
         return None
-    model = read_model(place, name)
+    model = read_model(home, name)
     if model.digest != note["digest"]:
-        raise ModelError(f"model {name!r}: {place} has changed since it was made; delete it, and it is made anew")
+        raise ModelError(f"model {name!r}: {home} has changed since it was made; delete it, and it is made anew")
     return model
 
 

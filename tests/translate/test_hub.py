@@ -104,6 +104,15 @@ def test_a_hugging_face_directory(opus: Path, cache: Path) -> None:
     assert engine.translate(["A dog."], ENGLISH, GERMAN).targets[0]
 
 
+def test_a_cache_that_has_moved(opus: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose cache lies elsewhere finds there what was planned."""
+    model = resolve(str(opus))
+    cache.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("CAPTIONLOOM_CACHE", str(tmp_path / "elsewhere"))
+    engine = Engine(model, decoding=Decoding(), device=Device(device="cpu", inter_threads=1))
+    assert engine.translate(["A dog."], ENGLISH, GERMAN).targets[0]
+
+
 def test_a_changed_directory_is_another_model(opus: Path, cache: Path, tmp_path: Path) -> None:
     """What was converted before is not taken for a directory whose content is another."""
     copy = shutil.copytree(opus, tmp_path / "copy")
