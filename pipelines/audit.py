@@ -8,7 +8,6 @@ from typing import Any
 import apache_beam as beam
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines import files
 from pipelines.config import Config
@@ -99,7 +98,7 @@ def _summarise_rejects(path: str) -> Summary:
 
 def _tables(path: str) -> Iterable[pa.Table]:
     with files.open_raw(path) as source:
-        for batch in pq.ParquetFile(source).iter_batches(_BATCH_ROWS, use_threads=False):
+        for batch in files.parquet_file(source).iter_batches(_BATCH_ROWS, use_threads=False):
             yield pa.Table.from_batches([batch])
 
 

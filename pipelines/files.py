@@ -164,7 +164,16 @@ def write_parquet(path: str, table: pa.Table) -> None:
 def read_parquet(path: str, columns: list[str] | None = None) -> pa.Table:
     """Return the Parquet file at ``path`` as one table, of ``columns`` only where they are given."""
     with open_raw(path) as source:
-        return pq.ParquetFile(source).read(columns=columns, use_threads=False)
+        return parquet_file(source).read(columns=columns, use_threads=False)
+
+
+def parquet_file(source: BinaryIO) -> pq.ParquetFile:
+    """Return the Parquet file in ``source``, read by the calling thread alone.
+
+    By default Arrow's own threads read ahead, through the Python object; one that is still at it when the interpreter
+    ends aborts the process (apache/arrow 34314, 50482).
+    """
+    return pq.ParquetFile(source, pre_buffer=False)
 
 
 def sweep_temporaries(folder: str) -> int:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.config import ConfigError, InputConfig
-from pipelines.files import File, open_raw
+from pipelines.files import File, open_raw, parquet_file
 from pipelines.sources.fields import FieldMap
 from pipelines.sources.media import template_names
 from pipelines.sources.record import SPLIT_BYTES, Record, Reject, Split
@@ -32,7 +32,7 @@ class Parquet:
         """Return runs of row groups of about ``split_bytes``; `ConfigError` where it is no Parquet."""
         with open_raw(file.path) as stream:
             try:
-                footer = pq.ParquetFile(stream).metadata
+                footer = parquet_file(stream).metadata
             except pa.ArrowInvalid as error:
                 raise ConfigError([f"input.path: {file.path} is not a Parquet file: {error}"]) from None
             sizes = [_compressed_bytes(footer.row_group(group)) for group in range(footer.num_row_groups)]
@@ -48,7 +48,7 @@ class Parquet:
         """Yield the captions of each row; only the columns that are needed are read, a batch at a time."""
         fields = FieldMap.of(self.config)
         with open_raw(split.path) as stream:
-            file = pq.ParquetFile(stream)
+            file = parquet_file(stream)
             wanted = {*fields.names, *template_names(self.config)}
             columns = [name for name in file.schema_arrow.names if name in wanted]
             row = sum(file.metadata.row_group(group).num_rows for group in range(split.start))
