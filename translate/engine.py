@@ -37,7 +37,7 @@ class Translations:
     tokens: list[int] = field(default_factory=list)
     """Target tokens, the end of sentence counted; 0 where there is no translation."""
     others: list[list[tuple[str, float]]] = field(default_factory=list)
-    """The next best hypotheses with their log-probabilities, where ``num_hypotheses`` asks for them."""
+    """The next best texts with their log-probabilities, where ``num_hypotheses`` asks for them; none comes twice."""
 
 
 class Engine:
@@ -97,7 +97,10 @@ class Engine:
                 (next(decoded), score * count**self._decoding.length_penalty / length)
                 for score, count, length in zip(result.scores, counted, lengths, strict=True)
             ]
-            (found.targets[i], found.logprobs[i]), *found.others[i] = scored
+            found.targets[i], found.logprobs[i] = scored[0]
+            # Pieces cut otherwise are another hypothesis, but the same text.
+            texts = [text for text, _ in scored]
+            found.others[i] = [one for at, one in enumerate(scored) if one[0] not in texts[:at] and at]
             found.tokens[i] = lengths[0]
         return found
 
