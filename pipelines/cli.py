@@ -223,6 +223,11 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--overwrite", action="store_true", help="replace the shards of another configuration")
         added.add_argument("--quiet", action="store_true", help="no progress")
 
+    def settable(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
+        )
+
     runs(command("demo", _demo, "run the embedded default: bundled model, photographs and captions; no network"))
     for name, function, help_line in (
         ("build", _build, "score, cut and audit"),
@@ -233,14 +238,10 @@ def _parser() -> argparse.ArgumentParser:
         added = command(name, function, help_line)
         added.add_argument("config", metavar="CONFIG.yaml")
         runs(added)
-        added.add_argument(
-            "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
-        )
+        settable(added)
     added = command("models", _models, "list the models of a configuration, or fetch and convert them ahead of a run")
     added.add_argument("arguments", metavar="[fetch] CONFIG.yaml", nargs="+")
-    added.add_argument(
-        "--set", action="append", default=[], metavar="A.B=VALUE", help="put one setting over the file's"
-    )
+    settable(added)
     added = command("verify", _verify, "re-read a run and check every promise")
     added.add_argument("run", metavar="RUN")
     added = command("show", _show, "what happened to one item, or to a sample of items")

@@ -79,7 +79,7 @@ class TranslateConfig(_Section):
     unit_size: int = Field(default=2048, ge=16, le=100_000)
     """Texts that are translated together, checkpointed together, and lost together at worst."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    device_index: list[int] = []
+    device_index: tuple[int, ...] = ()
     """The GPUs to use, each with a replica of the model; none named: all."""
     compute_type: str = "auto"
     inter_threads: int = Field(default=0, ge=0, le=1024)

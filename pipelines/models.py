@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pipelines.config import Config
-from pipelines.plan import model_name
+from pipelines.plan import back_setting, model_name
 from translate.hub import Origin, cache_dir, find
 from translate.languages import Language, parse_language
-from translate.models import Model, ModelError
+from translate.models import Model, ModelError, listed
 
 
 @dataclass
@@ -30,9 +30,7 @@ def list_models(config: Config, *, fetch: bool) -> list[Use]:
         target = parse_language(code)
         asked = [("translate.model", settings.model, source, target)]
         if settings.back_translation:
-            setting = settings.back_model or settings.model
-            where = "translate.back_model" if settings.back_model else "translate.model"
-            asked.append((where, setting, target, source))
+            asked.append((*back_setting(config), target, source))
         for where, setting, one, other in asked:
             try:
                 name = model_name(where, setting, target)
@@ -72,8 +70,8 @@ def model_lines(uses: Iterable[Use]) -> Iterator[str]:
             yield f"  is        {model.family}, {model.size / 1e6:,.1f} MB, digest {model.digest}"
             yield f"  licence   {origin.licence or 'not stated'}"
             yield f"  can do    {model.knows()}"
-        if asked := _by_source(use.directions):
-            yield f"  asked for {asked}"
+        if use.directions:
+            yield f"  asked for {listed((one.code, other.code) for one, other in use.directions)}"
         for problem in dict.fromkeys(use.problems):
             yield f"  problem   {problem}"
 
@@ -84,10 +82,3 @@ def fetched_lines(uses: Iterable[Use]) -> Iterator[str]:
     if cached:
         yield f"copy {cache_dir()} to the machines that shall run without a network, to the same place"
         yield "(or anywhere, and set CAPTIONLOOM_CACHE there)"
-
-
-def _by_source(directions: Iterable[tuple[Language, Language]]) -> str:
-    targets: dict[str, list[str]] = {}
-    for one, other in directions:
-        targets.setdefault(one.code, []).append(other.code)
-    return "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())

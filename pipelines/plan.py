@@ -6,13 +6,13 @@ Nothing here loads a model: cut needs the fingerprints too.
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from filters.language import BUNDLED, plausible_labels
 from filters.similarity import load_teacher
 from pipelines.captions import NORMALISER_VERSION
-from pipelines.config import Config, ConfigError
+from pipelines.config import Config, ConfigError, TranslateConfig
 from pipelines.ledger import Fingerprints, fingerprint
 from translate.decoding import Decoding, Device
 from translate.hub import resolve
@@ -78,19 +78,7 @@ def make_plan(config: Config) -> Plan:
     except LanguageError as error:
         raise ConfigError([str(error)]) from None
     settings = config.translate
-    decoding = Decoding(
-        beam_size=settings.beam_size,
-        length_penalty=settings.length_penalty,
-        repetition_penalty=settings.repetition_penalty,
-        no_repeat_ngram_size=settings.no_repeat_ngram_size,
-        max_decoding_length=settings.max_decoding_length,
-        num_hypotheses=settings.num_hypotheses,
-        patience=settings.patience,
-        coverage_penalty=settings.coverage_penalty,
-        sampling_topk=settings.sampling_topk,
-        sampling_topp=settings.sampling_topp,
-        sampling_temperature=settings.sampling_temperature,
-    )
+    decoding = Decoding(**_named(settings, Decoding))
     plans, problems = [], []
     once = functools.cache(resolve)  # its digest reads the whole model, which most languages share
     for code in config.languages:
@@ -104,17 +92,15 @@ def make_plan(config: Config) -> Plan:
         source=source,
         languages=tuple(plans),
         decoding=decoding,
-        device=Device(
-            device=settings.device,
-            compute_type=settings.compute_type,
-            inter_threads=settings.inter_threads,
-            intra_threads=settings.intra_threads,
-            device_index=tuple(settings.device_index),
-            max_batch_tokens=settings.max_batch_tokens,
-        ),
+        device=Device(**_named(settings, Device)),
         teacher=config.score.teacher,
         unit_size=settings.unit_size,
     )
+
+
+def _named(settings: TranslateConfig, kind: type[Decoding] | type[Device]) -> dict[str, Any]:
+    """Return the settings that are fields of ``kind``, under their common names."""
+    return settings.model_dump(include={field.name for field in fields(kind)})
 
 
 def _plan_language(
@@ -159,12 +145,11 @@ def _plan_language(
 
 
 def _back_model(config: Config, source: Language, target: Language, resolve: Resolve) -> Model:
-    settings = config.translate
-    where = "translate.back_model" if settings.back_model else "translate.model"
-    model = _model(where, settings.back_model or settings.model, target, resolve)
+    where, setting = back_setting(config)
+    model = _model(where, setting, target, resolve)
     try:
         model.check(target, source)
-        if settings.back_model is None and model.source_language is None and not model.tokens.languages:
+        if config.translate.back_model is None and model.source_language is None and not model.tokens.languages:
             raise ModelError(f"model {model.name!r} does not say that it translates from {target.name}")
     except ModelError as error:
         raise ModelError(
@@ -172,6 +157,14 @@ def _back_model(config: Config, source: Language, target: Language, resolve: Res
             "set translate.back_model, or back_translation: false"
         ) from error
     return model
+
+
+def back_setting(config: Config) -> tuple[str, str | dict[str, str]]:
+    """Return the setting that names the model for the way back, and its value."""
+    settings = config.translate
+    if settings.back_model:
+        return "translate.back_model", settings.back_model
+    return "translate.model", settings.model
 
 
 def model_name(where: str, setting: str | dict[str, str], target: Language) -> str:

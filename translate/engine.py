@@ -49,7 +49,7 @@ class Engine:
         self._decoding = decoding
         self._batch = BatchLimit(device.max_batch_tokens)
         self._special = frozenset(model.tokens.languages) | {"<s>", "<pad>", "<unk>", END_OF_SENTENCE}
-        where, indexes, compute_type = _placed(device)
+        where, indexes = _placed(device)
         try:
             path = place(model)
             self._tokenizer = load_tokenizer(path, model.family)
@@ -57,7 +57,7 @@ class Engine:
                 str(path),
                 device=where,
                 device_index=indexes,
-                compute_type=compute_type,
+                compute_type=device.compute_type,
                 inter_threads=_inter_threads(device, where),
                 intra_threads=device.intra_threads or 1,
             )
@@ -93,14 +93,11 @@ class Engine:
             # CTranslate2 leaves the end of sentence out of a hypothesis but counts it, and the prefix, in the score.
             counted = [min(len(one) + len(prefix) + 1, options["max_decoding_length"]) for one in pieces]
             lengths = [count - len(prefix) for count in counted]
-            scored = [
-                (next(decoded), score * count**self._decoding.length_penalty / length)
-                for score, count, length in zip(result.scores, counted, lengths, strict=True)
-            ]
-            found.targets[i], found.logprobs[i] = scored[0]
-            # Pieces cut otherwise are another hypothesis, but the same text.
-            texts = [text for text, _ in scored]
-            found.others[i] = [one for at, one in enumerate(scored) if one[0] not in texts[:at] and at]
+            scored: dict[str, float] = {}
+            for score, count, length in zip(result.scores, counted, lengths, strict=True):
+                # Pieces cut otherwise are another hypothesis, but the same text: the best of them counts.
+                scored.setdefault(next(decoded), score * count**self._decoding.length_penalty / length)
+            (found.targets[i], found.logprobs[i]), *found.others[i] = scored.items()
             found.tokens[i] = lengths[0]
         return found
 
@@ -185,12 +182,12 @@ class BatchLimit:
                         _log.warning("no memory for batches of %d tokens: from here on %d", limit, limit // 2)
 
 
-def _placed(device: Device) -> tuple[str, list[int], str]:
-    """Return CTranslate2's device, the indexes of its replicas and the compute type."""
+def _placed(device: Device) -> tuple[str, list[int]]:
+    """Return CTranslate2's device and the indexes of its replicas."""
     gpus = ctranslate2.get_cuda_device_count() if device.device != "cpu" else 0
     if device.device == "cpu" or (device.device == "auto" and not gpus):
-        return "cpu", [0], device.compute_type
-    return "cuda", list(device.device_index) or list(range(gpus)) or [0], device.compute_type
+        return "cpu", [0]
+    return "cuda", list(device.device_index or range(gpus)) or [0]
 
 
 def _inter_threads(device: Device, where: str) -> int:

@@ -67,7 +67,6 @@ _MARKS: Final[Mapping[Family, tuple[re.Pattern[str], str]]] = {
 class LanguageTokens:
     """The languages a model has tokens for."""
 
-    family: Family
     languages: Mapping[str, str] = field(hash=False)
     """Token → BCP-47."""
 
@@ -102,7 +101,7 @@ def language_tokens(family: Family, vocabulary: Iterable[str]) -> LanguageTokens
                 found[token] = parse_language(name).code
             except LanguageError:
                 continue
-    return LanguageTokens(family, found)
+    return LanguageTokens(found)
 
 
 def family_of(vocabulary: Sequence[str]) -> Family | None:

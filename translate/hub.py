@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from translate.models import MINI, Model, ModelError, read_model
+from translate.models import MINI, Model, ModelError, content_digest, read_model
 
-_HUB_ID: Final = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_HUB_ID: Final = re.compile(r"(?P<id>(?!\.)[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 _FETCHED: Final = [
     "*.json",
@@ -62,7 +61,7 @@ def cache_dir() -> Path:
 
 def is_hub_id(name: str) -> bool:
     """Return whether ``name`` has the form of an id at Hugging Face: ``ORGANISATION/MODEL``, or with ``@REVISION``."""
-    return not name.startswith(".") and _HUB_ID.fullmatch(name) is not None
+    return _HUB_ID.fullmatch(name) is not None
 
 
 def resolve(name: str) -> Model:
@@ -89,7 +88,7 @@ def find(name: str, *, make: bool = True) -> tuple[Model, Origin]:
             return _converted(name, path, make=make)
         raise ModelError(f"model {name!r}: {path} holds neither model.bin (CTranslate2) nor config.json (Hugging Face)")
     named = _HUB_ID.fullmatch(name)
-    if named is None or not is_hub_id(name):
+    if named is None:
         raise ModelError(
             f"model {name!r}: no such directory; accepted are 'mini', a directory in CTranslate2's or Hugging Face's "
             "layout, and an id at Hugging Face such as Helsinki-NLP/opus-mt-en-de"
@@ -257,15 +256,8 @@ def _note(key: str) -> dict[str, Any]:
 
 def _content_key(path: Path) -> str:
     """Return a digest of the files of a Hugging Face directory that a conversion reads, by name and content."""
-    digest = blake2b(digest_size=16)
-    for file in sorted(path.iterdir()):
-        if file.is_file() and file.suffix in (".json", ".safetensors", ".bin", ".spm", ".model", ".txt"):
-            with file.open("rb") as content:
-                inner = blake2b(digest_size=16)
-                while block := content.read(1 << 20):
-                    inner.update(block)
-            digest.update(f"{file.name}\0{inner.hexdigest()}\n".encode())
-    return digest.hexdigest()
+    kinds = (".json", ".safetensors", ".bin", ".spm", ".model", ".txt")
+    return content_digest(sorted(file for file in path.iterdir() if file.is_file() and file.suffix in kinds))
 
 
 def _licence(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,14 +94,10 @@ class Model:
     def knows(self) -> str:
         """Say what the model translates, for messages."""
         if self.directions:
-            targets: dict[str, list[str]] = {}
-            for one, other in sorted(self.directions):
-                targets.setdefault(one, []).append(other)
-            return "it translates " + "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())
+            return f"it translates {listed(sorted(self.directions))}"
         if self.tokens.languages:
             codes = [language.code for language in self.tokens.known()]
-            listed = ", ".join(codes) if len(codes) <= _LISTED else f"{len(codes)} languages"
-            return f"it knows {listed}"
+            return "it knows " + (", ".join(codes) if len(codes) <= _LISTED else f"{len(codes)} languages")
         return f"it translates to {self.target_language or 'one language that its files do not name'}"
 
     def _token(self, language: Language) -> str:
@@ -118,6 +115,14 @@ _LISTED: Final = 30
 """So many languages are named one by one in a message."""
 
 
+def listed(directions: Iterable[tuple[str, str]]) -> str:
+    """Return ``directions`` (source, target) as a text: ``en to de, fr; de to en``."""
+    targets: dict[str, list[str]] = {}
+    for one, other in directions:
+        targets.setdefault(one, []).append(other)
+    return "; ".join(f"{one} to {', '.join(others)}" for one, others in targets.items())
+
+
 def read_model(path: Path, name: str) -> Model:
     """Return the model in the CTranslate2 directory ``path``, called ``name`` in messages.
 
@@ -133,7 +138,7 @@ def read_model(path: Path, name: str) -> Model:
     return Model(
         name=name,
         path=path,
-        digest=_digest(files),
+        digest=content_digest(files),
         size=sum(file.stat().st_size for file in files),
         max_length=_positions(settings),
         family=family,
@@ -233,7 +238,8 @@ def _directions(settings: dict[str, object], path: Path) -> frozenset[tuple[str,
         raise ModelError(f"{path / 'tokenizer_config.json'}: directions are not pairs of languages: {error}") from error
 
 
-def _digest(files: list[Path]) -> str:
+def content_digest(files: Iterable[Path]) -> str:
+    """Return the BLAKE2b (16 bytes, hexadecimal) of the names and contents of ``files``, in their order."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())

@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from training.batches import Pieces, batched, epoch
 from training.corpus import Pairs, joined, letters, read_corpus, roughen, tidy
-from training.export import convert, export
+from training.export import export
 from training.network import Network, SmoothedLoss, dropout
 from training.recipe import Recipe
 from training.trainer import Trainer
 from training.vocabulary import broken, train_pieces
+from translate.convert import convert
 from translate.decoding import Decoding, Device
 from translate.engine import Engine
 from translate.hub import resolve

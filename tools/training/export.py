@@ -4,15 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
-import ctranslate2
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
 
 from training.batches import END, Pieces
 from training.recipe import Recipe
-
-_COPIED = ["source.spm", "target.spm", "tokenizer_config.json"]
+from translate.convert import convert
 
 
 def export_hugging_face(weights: dict[str, Tensor], recipe: Recipe, pieces: Pieces, model: Path, out: Path) -> None:
@@ -80,15 +78,10 @@ def _directions(recipe: Recipe) -> list[list[str]]:
     return sorted([names[one], names[other]] for one, other in pairs)
 
 
-def convert(hugging_face: Path, out: Path, quantization: str = "int8") -> None:
-    """Convert a Hugging Face Marian directory to CTranslate2's layout, with what captionloom reads beside it."""
-    converter = ctranslate2.converters.TransformersConverter(str(hugging_face), copy_files=_COPIED)
-    converter.convert(str(out), quantization=quantization, force=True)
-
-
 def export(weights: dict[str, Tensor], recipe: Recipe, pieces: Pieces, model: Path, out: Path) -> Path:
     """Write both layouts below ``out`` and return the CTranslate2 directory."""
     with torch.no_grad():
         export_hugging_face(weights, recipe, pieces, model, out / "hugging-face")
-    convert(out / "hugging-face", out / "ctranslate2")
+    shutil.rmtree(out / "ctranslate2", ignore_errors=True)  # of an interrupted run
+    convert(out / "hugging-face", out / "ctranslate2", quantization="int8")
     return out / "ctranslate2"
