@@ -123,6 +123,7 @@ def ledger_parts(ledger: Ledger, plan: Plan, rows: list[tuple[str, ...]]) -> Non
                     targets,
                     pa.array(-random.gamma(2.0, 0.15, count), pa.float32()),
                     pa.array(random.integers(8, 24, count), pa.int32()),
+                    pa.repeat(False, count),
                     pa.array([[]] * count, ALTERNATIVES),
                 ],
                 schema=TRANSLATIONS,

@@ -48,7 +48,7 @@ def step(config: Config, root: str, stage: str) -> Step:
 
     run, launcher = Run(root), Launcher(config.runner)
     with Stopwatch() as watch:
-        plan, problems = check(config)
+        plan, problems = check(config, (stage,))
         if plan is None or problems:
             raise SystemExit("\n".join(problems))
         outcome = Stages(run, config, plan, launcher, Reporter(quiet=True))((stage,), overwrite=True)

@@ -52,7 +52,8 @@ class FakeEngine:
         from translate.engine import Translations
 
         reverse: list[str | None] = [" ".join(reversed(text.split(" "))) for text in texts]
-        return Translations(reverse, [-0.5] * len(texts), [12] * len(texts), [[] for _ in texts])
+        count = len(texts)
+        return Translations(reverse, [-0.5] * count, [12] * count, [False] * count, [[] for _ in texts])
 
 
 def config(path: str = "none.jsonl") -> Config:

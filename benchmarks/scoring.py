@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from benchmarks.measuring import Stopwatch, cores
+from benchmarks.measuring import Stopwatch
 from pipelines.config import Config, InputConfig, RunnerConfig, ScoreConfig, TranslateConfig
 
 WARM_UP = 300
@@ -47,7 +47,7 @@ class Setting:
                 unit_size=self.unit_size,
                 max_decoding_length=self.max_decoding_length,
             ),
-            score=ScoreConfig(teacher=self.teacher),  # type: ignore[arg-type]
+            score=ScoreConfig(teacher=self.teacher),
             runner=RunnerConfig(),
         )
 
@@ -86,8 +86,10 @@ def bare(setting: Setting, started: float) -> BareRun:
     import ctranslate2
 
     from pipelines.plan import make_plan
+    from translate.devices import batch_tokens, cpu_workers, use_wide_vectors
     from translate.tokenizers import load_tokenizer
 
+    use_wide_vectors()
     plan = make_plan(setting.config(setting.captions))
     (language,) = plan.languages
     tokenizer = load_tokenizer(language.model.path, language.model.family)
@@ -95,7 +97,7 @@ def bare(setting: Setting, started: float) -> BareRun:
         str(language.model.path),
         device=plan.device.device,
         compute_type=plan.device.compute_type,
-        inter_threads=plan.device.inter_threads or cores(),
+        inter_threads=cpu_workers(plan.device),
         intra_threads=plan.device.intra_threads or 1,
     )
     startup = time.time() - started
@@ -107,7 +109,7 @@ def bare(setting: Setting, started: float) -> BareRun:
     def translate(sources: list[list[str]]) -> list[Any]:
         found: list[Any] = translator.translate_batch(
             sources,
-            max_batch_size=plan.device.max_batch_tokens,
+            max_batch_size=batch_tokens(plan.device, "cpu"),
             batch_type="tokens",
             return_scores=True,
             **asdict(plan.decoding),
@@ -189,10 +191,12 @@ def pipeline(setting: Setting, started: float) -> PipelineRun:
 @contextmanager
 def _kept_models(module: Any) -> Iterator[None]:
     """Make the constructors of ``module``'s models return the same object for the same arguments."""
+    from pipelines.teachers import TeacherPlan
+
     with (
         patch.object(module, "Engine", functools.cache(module.Engine)),
         patch.object(module, "LanguageIdentifier", functools.cache(module.LanguageIdentifier)),
-        patch.object(module, "load_teacher", functools.cache(module.load_teacher)),
+        patch.object(TeacherPlan, "load", functools.cache(TeacherPlan.load)),
     ):
         yield
 
@@ -206,7 +210,7 @@ def _judge(config: Config, plan: Any, ledger: Any) -> int:
     reader, rows = ReadPairs(plan, ledger, 1), 0
     for language in plan.languages:
         code = language.language.code
-        judge = Judge(language.language, rules=config.judge.active_rules, thresholds=config.judge.thresholds_for(code))
+        judge = Judge(language.language, rules=config.judge.active_rules, thresholds=config.thresholds_for(code))
         parts = ledger.parts("translations", language.fingerprints.translations)
         names = [PurePosixPath(part.path).name for part in parts]
         found = [content for name in names for _, (_, _, content) in reader.process((code, name))]

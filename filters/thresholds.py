@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from filters.encoder_files import last_name
+
 
 class ThresholdError(ValueError):
     """A threshold's value makes no sense."""
@@ -127,9 +129,13 @@ class Thresholds:
                 raise ThresholdError(f"{lower} ({low:g}) must be below {upper} ({high:g}): set both")
 
     @classmethod
-    def for_language(cls, code: str) -> Self:
-        """Return the defaults for a BCP-47 ``code``: those of its primary subtag, where it has its own."""
-        return cls(**LANGUAGE_THRESHOLDS.get(code.split("-")[0].lower(), {}))
+    def for_language(cls, code: str, teacher: str = "muse") -> Self:
+        """Return the defaults for a BCP-47 ``code``: those of its primary subtag, where it has its own.
+
+        ``teacher``: what measures the similarity, as the configuration names it (see `teacher_thresholds`).
+        """
+        own = LANGUAGE_THRESHOLDS.get(code.split("-")[0].lower(), {})
+        return cls(**{**own, **teacher_thresholds(teacher)})
 
     def replaced(self, values: Mapping[str, float | None]) -> Self:
         """Return these thresholds with ``values`` (name → new value, or None for off) in their place.
@@ -154,6 +160,43 @@ _ORDERED: Final = (
     ("min_logprob", "full_logprob"),
     ("min_back_chrf", "full_back_chrf"),
 )
+
+TEACHER_THRESHOLDS: Final[Mapping[str, Mapping[str, Threshold]]] = MappingProxyType(
+    {
+        "muse": MappingProxyType({}),
+        "multilingual-e5-small": MappingProxyType(
+            {
+                "min_similarity": Threshold(
+                    0.81,
+                    -1,
+                    1,
+                    "At or below it are 0 to 1.5 % of human translations and 64 to 93 % of those of another caption.",
+                ),
+                "full_similarity": Threshold(
+                    0.86,
+                    -1,
+                    1,
+                    "Four in five human German and French translations have more, and three in five Czech ones.",
+                ),
+            }
+        ),
+    }
+)
+"""The cosines of one encoder are not another's: teacher → what its similarity is judged by, where not as the table."""
+
+_UNMEASURED: Final = MappingProxyType({"min_similarity": None, "full_similarity": None})
+
+
+def teacher_thresholds(teacher: str) -> Mapping[str, float | None]:
+    """Return the defaults for the similarity that ``teacher`` measures; both bounds off where none were measured.
+
+    It is known by the last part of its name: ``intfloat/multilingual-e5-small``, ``/models/multilingual-e5-small``.
+    """
+    name = last_name(teacher)
+    if name not in TEACHER_THRESHOLDS:
+        return _UNMEASURED
+    return {bound: row.default for bound, row in TEACHER_THRESHOLDS[name].items()}
+
 
 _MEASURED_LENGTH: Final = MappingProxyType({"min_length_ratio": 0.6, "max_length_ratio": 1.7})
 MEASURED_WHY: Final = "99.9 % of human captions are within: the expected length was measured on captions."

@@ -115,8 +115,9 @@ def _empty(pairs: pa.Table, _thresholds: Thresholds) -> pa.ChunkedArray:
     return pc.invert(pc.match_substring_regex(pairs["target"], r"[\p{L}\p{N}]"))
 
 
-def _numbers_differ(pairs: pa.Table, _thresholds: Thresholds) -> pa.ChunkedArray:
-    return pairs["numbers_differ"]
+def _flagged(name: str, explanation: str, column: str) -> Rule:
+    """Return the rule that the bool ``column`` be false."""
+    return Rule(name, explanation, (column,), lambda pairs, _thresholds: pairs[column])
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -124,6 +125,11 @@ RULES: Final[Mapping[str, Rule]] = {
     for rule in (
         Rule("too_long", "The model could not take so long a text.", ("target",), _too_long),
         Rule("empty", "The translation has no letter and no digit.", ("target",), _empty),
+        _flagged(
+            "unfinished",
+            "The model had not ended the translation at its length limit: it went round in a loop.",
+            "mt_unfinished",
+        ),
         _soft(
             "wrong_language",
             "Language identification finds the translation to be in another language.",
@@ -156,12 +162,7 @@ RULES: Final[Mapping[str, Rule]] = {
             low="min_length_ratio",
             high="max_length_ratio",
         ),
-        Rule(
-            "numbers_differ",
-            "The translation's numbers are not the source's.",
-            ("numbers_differ",),
-            _numbers_differ,
-        ),
+        _flagged("numbers_differ", "The translation's numbers are not the source's.", "numbers_differ"),
         _soft(
             "low_similarity",
             "The teacher finds that source and translation mean different things.",

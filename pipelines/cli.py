@@ -134,7 +134,8 @@ def _start(
     from pipelines.stages import Stages, check
 
     run = Run(os.path.abspath(out) if files.is_local(out) else out)  # noqa: PTH100
-    plan, found = check(config)
+    launcher = Launcher(config.runner, options.beam)
+    plan, found = check(config, stages, here=launcher.local)
     try:
         files.exists(run.root)
     except ValueError as error:  # Beam has no filesystem of that scheme
@@ -142,7 +143,7 @@ def _start(
     if plan is None or problems or found:
         # What the loader has named is not named again by who stumbled over it.
         raise ConfigError([*problems, *(one for one in found if not any(one in named for named in problems))])
-    stages_of_run = Stages(run, config, plan, Launcher(config.runner, options.beam), Reporter(quiet=options.quiet))
+    stages_of_run = Stages(run, config, plan, launcher, Reporter(quiet=options.quiet))
     options.running = True
     return stages_of_run(stages, overwrite=options.overwrite)
 

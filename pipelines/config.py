@@ -74,14 +74,15 @@ class TranslateConfig(_Section):
     sampling_temperature: float = Field(default=1.0, gt=0, le=10)
     max_decoding_length: int = Field(default=200, ge=8, le=1024)
     """Target tokens at most."""
-    max_batch_tokens: int = Field(default=1024, ge=64, le=1_000_000)
-    """Padded source tokens in one batch of the engine."""
+    max_batch_tokens: int = Field(default=0, ge=0, le=1_000_000)
+    """Padded source tokens in one batch of the engine; 0: 512 on a CPU, 8,192 on a GPU."""
     unit_size: int = Field(default=2048, ge=16, le=100_000)
     """Texts that are translated together, checkpointed together, and lost together at worst."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    device_index: tuple[int, ...] = ()
+    device_index: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(), strict=False)
     """The GPUs to use, each with a replica of the model; none named: all."""
     compute_type: str = "auto"
+    """CTranslate2's name, such as ``int8`` or ``float16``; ``auto``: the fastest that the device supports."""
     inter_threads: int = Field(default=0, ge=0, le=1024)
     """Batches decoded at once on the CPU; 0: one for each core."""
     intra_threads: int = Field(default=0, ge=0, le=1024)
@@ -91,8 +92,10 @@ class TranslateConfig(_Section):
 class ScoreConfig(_Section):
     """The costly scores."""
 
-    teacher: Literal["muse", "none"] = "muse"
-    """The sentence encoder for the similarity; ``none``: no similarity."""
+    teacher: str = "muse"
+    """The sentence encoder for the similarity: ``muse``, a directory or an id at Hugging Face; ``none``: none."""
+    teacher_prefix: str | None = None
+    """Stands before each text that the teacher reads; by default what its files say, and ``query: `` for an E5."""
 
 
 class LanguageOverride(_Section):
@@ -118,11 +121,6 @@ class JudgeConfig(_Section):
             if rule not in RULES:
                 raise ValueError(f"unknown rule {rule!r}{nearest(rule, list(RULES))}; known: {', '.join(RULES)}")
         return rules
-
-    def thresholds_for(self, language: str) -> Thresholds:
-        """Return the thresholds in force for ``language``."""
-        override = self.languages.get(language)
-        return Thresholds.for_language(language).replaced(self.thresholds | (override.thresholds if override else {}))
 
     @property
     def active_rules(self) -> tuple[str, ...]:
@@ -160,6 +158,12 @@ class Config(_Section):
     judge: JudgeConfig = JudgeConfig()
     shards: ShardsConfig = ShardsConfig()
     runner: RunnerConfig = RunnerConfig()
+
+    def thresholds_for(self, language: str) -> Thresholds:
+        """Return the thresholds in force for ``language``."""
+        override = self.judge.languages.get(language)
+        own = self.judge.thresholds | (override.thresholds if override else {})
+        return Thresholds.for_language(language, self.score.teacher).replaced(own)
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -188,7 +188,7 @@ class JudgeBucket(beam.DoFn):
             language.language.code: Judge(
                 language.language,
                 rules=config.judge.active_rules,
-                thresholds=config.judge.thresholds_for(language.language.code),
+                thresholds=config.thresholds_for(language.language.code),
             )
             for language in plan.languages
         }

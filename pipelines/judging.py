@@ -13,6 +13,7 @@ from translate.languages import Language
 PAIR_SCORES: Final = {
     "mt_logprob": pa.float32(),
     "mt_tokens": pa.int32(),
+    "mt_unfinished": pa.bool_(),
     "back_logprob": pa.float32(),
     "lid_label": pa.string(),
     "lid_prob": pa.float32(),

@@ -25,6 +25,7 @@ TRANSLATIONS: Final = pa.schema(
         pa.field("target", pa.string()),  # null: the text has more pieces than the model has positions
         pa.field("mt_logprob", pa.float32()),
         pa.field("mt_tokens", pa.int32()),
+        pa.field("mt_unfinished", pa.bool_()),  # the length limit cut it off before the model had ended it
         pa.field("alternatives", ALTERNATIVES),  # empty unless num_hypotheses asks for them
     ]
 )

@@ -4,12 +4,13 @@ import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from filters.similarity import TEACHERS
 from filters.thresholds import ThresholdError
 from pipelines import files
 from pipelines.config import Config, ConfigError, nearest
@@ -178,10 +179,15 @@ def _language_problems(config: Config) -> Iterator[str]:
             yield f"judge.languages: {code!r} is not among the languages"
 
 
+_SMALLEST_BATCH: Final = 64
+
+
 def _decoding_problems(config: Config) -> Iterator[str]:
     """Say what CTranslate2 would refuse, ignore or die of in the middle of a run."""
     settings = config.translate
     sampling = settings.sampling_topk != 1
+    if 0 < settings.max_batch_tokens < _SMALLEST_BATCH:
+        yield f"translate.max_batch_tokens: 0, or at least {_SMALLEST_BATCH} (got {settings.max_batch_tokens})"
     if sampling and settings.beam_size > 1:
         yield f"translate.sampling_topk: sampling needs beam_size: 1 (got {settings.beam_size})"
     if not sampling and settings.num_hypotheses > settings.beam_size * settings.patience:
@@ -198,11 +204,15 @@ def _threshold_problems(config: Config) -> Iterator[str]:
     found: dict[str, list[str]] = {}
     for code in config.languages:
         try:
-            config.judge.thresholds_for(code)
+            config.thresholds_for(code)
         except ThresholdError as error:
             found.setdefault(str(error), []).append(code)
     for problem, codes in found.items():
         yield f"judge, for {', '.join(codes)}: {problem}"
+
+
+_BUNDLED: Final = {"mini", "none", *TEACHERS}
+"""Names of models and teachers that are no paths."""
 
 
 def _canonical(config: Config, folder: Path) -> Config:
@@ -228,7 +238,7 @@ def _canonical(config: Config, folder: Path) -> Config:
 
     def placed_model(name: str) -> str:
         # An id at Hugging Face looks like a relative path: it is one where such a folder is there.
-        if name == "mini" or (is_hub_id(name.replace("{lang}", "x")) and not (folder / Path(name).parts[0]).is_dir()):
+        if name in _BUNDLED or (is_hub_id(name.replace("{lang}", "x")) and not (folder / Path(name).parts[0]).is_dir()):
             return name
         return placed(name)
 
@@ -255,6 +265,7 @@ def _canonical(config: Config, folder: Path) -> Config:
                     "back_model": model(config.translate.back_model),
                 }
             ),
+            "score": config.score.model_copy(update={"teacher": placed_model(config.score.teacher)}),
             "judge": judge.model_copy(
                 update={"languages": {code: judge.languages[name] for name, code in codes(judge.languages)}}
             ),

@@ -1,7 +1,7 @@
 """One unit's work: translate it, translate it back, measure it; each result a whole part in the ledger."""
 
 import threading
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from filters.language import LanguageIdentifier
 from filters.roundtrip import chrf
-from filters.similarity import Teacher, cosine, load_teacher
+from filters.similarity import Teacher, cosine
 from pipelines import files
 from pipelines.ledger import ALTERNATIVES, BACKS, SCORES, TRANSLATIONS, Ledger
 from pipelines.plan import LanguagePlan, Plan
@@ -44,8 +44,20 @@ class Models:
     def teacher(self) -> Teacher:
         """Return the sentence encoder."""
         with self._lock:
-            self._teacher = self._teacher or load_teacher(self._plan.teacher)
+            if self._teacher is None:
+                if self._plan.teacher is None:
+                    raise ValueError("no teacher is configured")
+                self._teacher = self._plan.teacher.load(self._plan.device)
             return self._teacher
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Source tokens of one call to the engine."""
+
+    tokens: int
+    padded: int
+    """With those that only fill up the batches."""
 
 
 class Worker:
@@ -55,10 +67,13 @@ class Worker:
         self._plan = plan
         self._ledger = ledger
         self._models = models
-        self._sources: tuple[Sequence[str], npt.NDArray[np.float32]] | None = None
+        self._sources = _Embedded()
 
-    def translate(self, plan: LanguagePlan, name: str, texts: pa.Table) -> pa.Table:
-        """Translate ``texts`` (text_id, text), write them as the translations part ``name`` and return it."""
+    def translate(self, plan: LanguagePlan, name: str, texts: pa.Table) -> tuple[pa.Table, Padding]:
+        """Translate ``texts`` (text_id, text), write them as the translations part ``name`` and return it.
+
+        With it comes what the engine read, and what it read with padding.
+        """
         found = self._models.engine(plan.model).translate(texts["text"].to_pylist(), self._plan.source, plan.language)
         translations = pa.table(
             [
@@ -67,12 +82,13 @@ class Worker:
                 pa.array(found.targets, pa.string()),
                 pa.array(found.logprobs, pa.float32()),
                 pa.array(found.tokens, pa.int32()),
+                pa.array(found.unfinished, pa.bool_()),
                 pa.array([_alternatives(others) for others in found.others], ALTERNATIVES),
             ],
             schema=TRANSLATIONS,
         )
         files.write_parquet(self._ledger.part("translations", plan.fingerprints.translations, name), translations)
-        return translations
+        return translations, Padding(found.source_tokens, found.padded_tokens)
 
     def complete(self, plan: LanguagePlan, name: str, translations: pa.Table) -> None:
         """Write the back and scores parts that belong to the translations part ``name``, where they are missing."""
@@ -114,13 +130,29 @@ class Worker:
     def _similarity(self, source: pa.StringArray, target: pa.StringArray) -> pa.Array:
         """Return the teacher's cosine for each row, null where there is no translation."""
         teacher = self._models.teacher()
-        texts = source.to_pylist()
-        # A unit comes once for each language, one after the other: its sources are embedded once.
-        if self._sources is None or self._sources[0] != texts:
-            self._sources = (texts, teacher.embed(texts))
-        similarity = cosine(self._sources[1], teacher.embed(target.fill_null("").to_pylist()))
+        similarity = cosine(
+            self._sources.of(teacher, source.to_pylist()), teacher.embed(target.fill_null("").to_pylist())
+        )
         return pc.if_else(pc.equal(pc.utf8_length(target.fill_null("")), 0), pa.scalar(None, pa.float32()), similarity)
 
 
 def _alternatives(others: list[tuple[str, float]]) -> list[dict[str, object]]:
     return [{"target": target, "mt_logprob": logprob} for target, logprob in others]
+
+
+class _Embedded:
+    """The embeddings of the sources of one unit: it comes once for each language, one after the other."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._embeddings: npt.NDArray[np.float32] | None = None
+
+    def of(self, teacher: Teacher, texts: list[str]) -> npt.NDArray[np.float32]:
+        """Return the embedding of each of ``texts``, which is computed once for the same list.
+
+        For the same one only: in other company a text's embedding may differ in its last bits, and a part must not
+        depend on what an earlier attempt did of the other languages.
+        """
+        if self._embeddings is None or texts != self._texts:
+            self._texts, self._embeddings = texts, teacher.embed(texts)
+        return self._embeddings

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from filters.encoder_files import EncoderFiles
 from pipelines.config import Config
 from pipelines.plan import back_setting, model_name
+from pipelines.teachers import find_teacher
 from translate.hub import Origin, cache_dir, find
 from translate.languages import Language, parse_language
 from translate.models import Model, ModelError, listed
@@ -15,10 +17,12 @@ class Use:
     """One model of a configuration and the directions that are asked of it."""
 
     name: str
-    found: tuple[Model, Origin] | None = None
+    found: tuple[Model | EncoderFiles, Origin] | None = None
     directions: list[tuple[Language, Language]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Why it cannot be had, or cannot do one of the directions."""
+    notes: list[str] = field(default_factory=list)
+    """What else there is to know."""
 
 
 def list_models(config: Config, *, fetch: bool) -> list[Use]:
@@ -40,20 +44,37 @@ def list_models(config: Config, *, fetch: bool) -> list[Use]:
             uses.setdefault(name, Use(name)).directions.append((one, other))
     for use in uses.values():
         _look(use, fetch=fetch)
-    return list(uses.values())
+    return [*uses.values(), *_teacher(config, source, fetch=fetch)]
+
+
+def _teacher(config: Config, source: Language, *, fetch: bool) -> list[Use]:
+    """Return the teacher, unless it is bundled or there is none."""
+    try:
+        found = find_teacher(config.score, make=fetch)
+    except ModelError as error:
+        return [Use(config.score.teacher, problems=[str(error)])]
+    if found is None or found[0].files is None:
+        return []
+    teacher = found[0].files
+    asked = [source, *(parse_language(code) for code in config.languages)]
+    unknown = [language.code for language in asked if not teacher.knows(language.code)]
+    notes = teacher.notes()
+    if unknown:
+        notes.append(f"its card does not list {', '.join(unknown)}: no similarity there")
+    return [Use(config.score.teacher, (teacher, found[1]), notes=notes)]
 
 
 def _look(use: Use, *, fetch: bool) -> None:
     if not use.directions:
         return
     try:
-        use.found = find(use.name, make=fetch)
+        use.found = model, _ = find(use.name, make=fetch)
     except ModelError as error:
         use.problems.append(str(error))
         return
     for one, other in use.directions:
         try:
-            use.found[0].check(one, other)
+            model.check(one, other)
         except ModelError as error:
             use.problems.append(str(error))
 
@@ -67,11 +88,19 @@ def model_lines(uses: Iterable[Use]) -> Iterator[str]:
             revision = f" at {origin.revision}" if origin.revision else ""
             yield f"  from      {origin.source}{revision}"
             yield f"  lies in   {model.path}"
-            yield f"  is        {model.family}, {model.size / 1e6:,.1f} MB, digest {model.digest}"
+            kind = model.family if isinstance(model, Model) else "a teacher"
+            yield f"  is        {kind}, {model.size / 1e6:,.1f} MB, digest {model.digest}"
             yield f"  licence   {origin.licence or 'not stated'}"
-            yield f"  can do    {model.knows()}"
+            if isinstance(model, Model):
+                yield f"  can do    {model.knows()}"
+            else:
+                yield f"  reads by  {model.summary()}"
+                languages = f"{len(model.languages)} languages" if model.languages else "not stated"
+                yield f"  can do    {languages}"
         if use.directions:
             yield f"  asked for {listed((one.code, other.code) for one, other in use.directions)}"
+        for note in use.notes:
+            yield f"  note      {note}"
         for problem in dict.fromkeys(use.problems):
             yield f"  problem   {problem}"
 

@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from filters.language import BUNDLED, plausible_labels
-from filters.similarity import load_teacher
 from pipelines.captions import NORMALISER_VERSION
 from pipelines.config import Config, ConfigError, TranslateConfig
 from pipelines.ledger import Fingerprints, fingerprint
+from pipelines.teachers import TeacherPlan, find_teacher
 from translate.decoding import Decoding, Device
 from translate.hub import resolve
 from translate.languages import Language, LanguageError, parse_language
 from translate.models import Model, ModelError
 
 Resolve = Callable[[str], Model]
+
+TRANSLATIONS_VERSION = 1
+"""Raised when a translation is stored otherwise."""
 
 SCORES_VERSION = 1
 """Raised when a stored score is computed otherwise."""
@@ -47,7 +50,7 @@ class Plan:
     languages: tuple[LanguagePlan, ...]
     decoding: Decoding
     device: Device
-    teacher: str
+    teacher: TeacherPlan | None
     unit_size: int
 
     @property
@@ -61,10 +64,10 @@ class Plan:
 
     def notes(self) -> list[str]:
         """Return, as sentences, which scores will be missing."""
-        if self.teacher == "none":
+        if self.teacher is None:
             return ["no teacher is configured: similarity is not measured"]
-        return [
-            f"{plan.language.name} ({plan.language.code}): the teacher {self.teacher!r} does not know it, "
+        return self.teacher.notes() + [
+            f"{plan.language.name} ({plan.language.code}): the teacher {self.teacher.name!r} does not know it, "
             "so its similarity is not measured and no rule fires on it"
             for plan in self.languages
             if not plan.teacher_knows
@@ -80,10 +83,16 @@ def make_plan(config: Config) -> Plan:
     settings = config.translate
     decoding = Decoding(**_named(settings, Decoding))
     plans, problems = [], []
+    teacher = None
+    try:
+        found = find_teacher(config.score)
+        teacher = found[0] if found else None
+    except ModelError as error:
+        problems.append(str(error))
     once = functools.cache(resolve)  # its digest reads the whole model, which most languages share
     for code in config.languages:
         try:
-            plans.append(_plan_language(config, source, parse_language(code), decoding, once))
+            plans.append(_plan_language(config, source, parse_language(code), decoding, teacher, once))
         except (ModelError, LanguageError) as error:
             problems.append(str(error))
     if problems:
@@ -92,10 +101,15 @@ def make_plan(config: Config) -> Plan:
         source=source,
         languages=tuple(plans),
         decoding=decoding,
-        device=Device(**_named(settings, Device)),
-        teacher=config.score.teacher,
+        device=device_of(config),
+        teacher=teacher,
         unit_size=settings.unit_size,
     )
+
+
+def device_of(config: Config) -> Device:
+    """Return what ``config`` says of the device."""
+    return Device(**_named(config.translate, Device))
 
 
 def _named(settings: TranslateConfig, kind: type[Decoding] | type[Device]) -> dict[str, Any]:
@@ -104,7 +118,12 @@ def _named(settings: TranslateConfig, kind: type[Decoding] | type[Device]) -> di
 
 
 def _plan_language(
-    config: Config, source: Language, target: Language, decoding: Decoding, resolve: Resolve
+    config: Config,
+    source: Language,
+    target: Language,
+    decoding: Decoding,
+    teacher: TeacherPlan | None,
+    resolve: Resolve,
 ) -> LanguagePlan:
     settings = config.translate
     model = _model("translate.model", settings.model, target, resolve)
@@ -119,17 +138,17 @@ def _plan_language(
         "compute_type": settings.compute_type,
         "normaliser": NORMALISER_VERSION,
         "source": source.code,
+        "version": TRANSLATIONS_VERSION,
     }
     translations = fingerprint(target.code, made_by)
     backs = fingerprint(target.code, {"translations": translations, "model": back_model.digest}) if back_model else None
-    teacher = None if config.score.teacher == "none" else load_teacher(config.score.teacher)
     knows = teacher is not None and teacher.knows(target.code) and teacher.knows(source.code)
     scores = fingerprint(
         target.code,
         {
             "translations": translations,
             "backs": backs,
-            "teacher": teacher.digest if teacher and knows else None,
+            "teacher": teacher.identity if teacher and knows else None,
             "lid": _lid_digest(),
             "version": SCORES_VERSION,
         },

@@ -39,7 +39,7 @@ class Launcher:
 
         ``threads`` says whether the pipeline's work is done outside Python, as the engine's is.
         """
-        if self._named_runner:
+        if not self.local:
             return PipelineOptions([*self.beam_args, "--no_save_main_session"])
         # Threads talk to the local runner by gRPC, which copies every element some ten times; a pipeline whose work is
         # Python's own loses by them, in time and in memory. One worker in a process of its own would be for nothing.
@@ -54,8 +54,9 @@ class Launcher:
         )
 
     @property
-    def _named_runner(self) -> bool:
-        return any(argument.split("=")[0] == "--runner" for argument in self.beam_args)
+    def local(self) -> bool:
+        """Whether the pipelines run on this machine, as far as is known: no other runner is named."""
+        return not any(argument.split("=")[0] == "--runner" for argument in self.beam_args)
 
     def run(self, build: Callable[[beam.Pipeline], None], *, threads: bool = False) -> None:
         """Build a pipeline and run it to its end; raises `RunFailed` with the cause in one or two lines.
@@ -64,7 +65,7 @@ class Launcher:
         """
         options = self.options(threads=threads)
         # DirectRunner would switch between three runners by what it finds; the name says which one it is.
-        pipeline = beam.Pipeline(runner=None if self._named_runner else FnApiRunner(), options=options)
+        pipeline = beam.Pipeline(runner=FnApiRunner() if self.local else None, options=options)
         build(pipeline)
         try:
             with _quiet():

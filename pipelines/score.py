@@ -1,6 +1,6 @@
 """Score: distinct texts to the ledger: translated, translated back where asked, and measured, a unit at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -23,6 +23,8 @@ class Scored:
     """Texts that were not in the ledger."""
     rescored: dict[str, int]
     """Texts that were there, but measured now, or translated back now."""
+    padding: dict[str, float]
+    """The share of the source tokens that the engine read that were padding; 0 where it read none."""
 
 
 def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: int) -> Scored:
@@ -42,7 +44,7 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
         )
         again = (
             pipeline
-            | "Parts" >> beam.Create(planned.stale)
+            | "Parts" >> beam.Create(_by_name(planned.stale))
             | "Measure again" >> beam.ParDo(CompletePart(plan, ledger, shared))
         )
         _ = (new, again) | "Both" >> beam.Flatten() | "Collect" >> Collect(done)
@@ -54,7 +56,12 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
     def total(what: str) -> dict[str, int]:
         return {code: sum(n for kind, lang, n in counts if (kind, lang) == (what, code)) for code in plan.codes}
 
-    return Scored(translated=total("translated"), rescored=total("rescored"))
+    tokens, padded = total("tokens"), total("padded")
+    return Scored(
+        translated=total("translated"),
+        rescored=total("rescored"),
+        padding={code: 1 - tokens[code] / padded[code] if padded[code] else 0.0 for code in plan.codes},
+    )
 
 
 class _WithWorker(beam.DoFn):
@@ -71,7 +78,10 @@ class _WithWorker(beam.DoFn):
 
 
 class TranslateUnit(_WithWorker):
-    """Path of a unit → its parts in the ledger; (``translated``, language, texts) for each language."""
+    """Path of a unit → its parts in the ledger; (what, language, number) for each language.
+
+    Numbers of texts ``translated``, and of their source ``tokens``, without and with padding (``padded``).
+    """
 
     def process(self, element: str) -> Iterator[tuple[str, str, int]]:
         """Translate and measure one unit in every language that lacks some of it."""
@@ -80,18 +90,30 @@ class TranslateUnit(_WithWorker):
             texts = unit.filter(unit[plan.language.code]).select(["text_id", "text"])
             if texts.num_rows:
                 name = part_name(texts["text_id"])
-                self.worker.complete(plan, name, self.worker.translate(plan, name, texts))
+                translations, padding = self.worker.translate(plan, name, texts)
+                self.worker.complete(plan, name, translations)
                 yield "translated", plan.language.code, texts.num_rows
+                yield "tokens", plan.language.code, padding.tokens
+                yield "padded", plan.language.code, padding.padded
 
 
 class CompletePart(_WithWorker):
-    """(language, part) → its missing back-translations and scores in the ledger; (``rescored``, language, texts)."""
+    """(part, languages) → its missing back-translations and scores in the ledger; (``rescored``, language, texts)."""
 
-    def process(self, element: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
-        """Bring one part up to what is asked."""
-        code, name = element
-        plan = self.plan.of(code)
-        path = self.ledger.part("translations", plan.fingerprints.translations, name)
-        translations = files.read_parquet(path)
-        self.worker.complete(plan, name, translations)
-        yield "rescored", code, translations.num_rows
+    def process(self, element: tuple[str, list[str]]) -> Iterator[tuple[str, str, int]]:
+        """Bring one part up to what is asked, in every language that has one of this name: of the same texts."""
+        name, codes = element
+        for code in codes:
+            plan = self.plan.of(code)
+            path = self.ledger.part("translations", plan.fingerprints.translations, name)
+            translations = files.read_parquet(path)
+            self.worker.complete(plan, name, translations)
+            yield "rescored", code, translations.num_rows
+
+
+def _by_name(stale: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return each name of (language, name) with its languages, so that its sources are embedded once."""
+    codes: dict[str, list[str]] = {}
+    for code, name in stale:
+        codes.setdefault(name, []).append(code)
+    return list(codes.items())

@@ -1,7 +1,7 @@
 """The stages in their order: what each command runs, checks before it starts, and says while it runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -12,7 +12,7 @@ from pipelines.config import Config, ConfigError
 from pipelines.cut import check_rejected, cut, plan_shards
 from pipelines.ingest import Ingested, ingest
 from pipelines.ledger import Ledger
-from pipelines.plan import Plan, make_plan
+from pipelines.plan import Plan, back_setting, device_of, make_plan
 from pipelines.progress import CutGauge, Reporter, ScoreGauge
 from pipelines.report.figures import Audit
 from pipelines.run import Run, claimed, settle
@@ -34,8 +34,11 @@ class Outcome:
     audit: Audit | None = None
 
 
-def check(config: Config) -> tuple[Plan | None, list[str]]:
-    """Return the plan of ``config`` and every problem that can be known before anything runs."""
+def check(config: Config, stages: Sequence[str] = STAGES, *, here: bool = True) -> tuple[Plan | None, list[str]]:
+    """Return the plan of ``config`` and every problem of ``stages`` that can be known before anything runs.
+
+    ``here`` says whether they will run on this machine: of another one's GPUs nothing is known.
+    """
     problems: list[str] = []
     plan = None
     try:
@@ -47,7 +50,28 @@ def check(config: Config) -> tuple[Plan | None, list[str]]:
             probe(config.input)
         except ConfigError as error:
             problems += error.problems
+    if "score" in stages:
+        problems += _engine_problems(config, plan, here=here)
     return plan, problems
+
+
+def _engine_problems(config: Config, plan: Plan | None, *, here: bool) -> Iterator[str]:
+    """Say what the engine would fail of; it loads no model."""
+    # Imported here, as the engine is: cut must run where there is none.
+    from translate.devices import device_problems
+    from translate.tokenizers import load_tokenizer
+
+    yield from (f"translate.{problem}" for problem in device_problems(device_of(config), here=here))
+    models = {}
+    for language in plan.languages if plan else ():
+        if language.back_model:
+            models[language.back_model.path] = (back_setting(config)[0], language.back_model)
+        models[language.model.path] = ("translate.model", language.model)
+    for where, model in models.values():
+        try:
+            load_tokenizer(model.path, model.family)
+        except (OSError, RuntimeError) as error:
+            yield f"{where}: model {model.name!r}: its tokenizer does not load: {error}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +127,8 @@ class Stages:
         for code, made in scored.translated.items():
             again = f", {scored.rescored[code]:,} measured again" if scored.rescored[code] else ""
             held = ingested.texts - made
-            self.reporter.say(f"{code}: {made:,} texts translated, {held:,} were in the ledger{again}")
+            padding = f"; {scored.padding[code]:.1%} of what the model read was padding" if made else ""
+            self.reporter.say(f"{code}: {made:,} texts translated, {held:,} were in the ledger{again}{padding}")
         return scored.translated
 
     def _cut(self, ingested: Ingested) -> Manifest:

@@ -62,6 +62,7 @@ class Bins:
 SCORES: Final[Mapping[str, Bins]] = {
     "mt_logprob": Bins(-5, 0, 50),
     "mt_tokens": Bins(0, 200, 50),
+    "mt_unfinished": Bins(0, 1, 2),
     "back_logprob": Bins(-5, 0, 50),
     "lid_prob": Bins(0, 1, 50),
     "similarity": Bins(-1, 1, 100),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from filters.thresholds import LANGUAGE_THRESHOLDS, MEASURED_WHY, THRESHOLDS
+from filters.thresholds import LANGUAGE_THRESHOLDS, MEASURED_WHY, TEACHER_THRESHOLDS, THRESHOLDS
 from filters.verdict import RULES
 from pipelines.captions import REJECT_REASONS
 
@@ -31,6 +31,11 @@ def tables() -> dict[str, str]:
         f"| `{name}` in `{code}` | {value:g} | {THRESHOLDS[name].low:g} to {THRESHOLDS[name].high:g} | {MEASURED_WHY} |"
         for code, values in sorted(LANGUAGE_THRESHOLDS.items())
         for name, value in values.items()
+    ]
+    bounds += [
+        f"| `{name}` with `{teacher}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |"
+        for teacher, rows in TEACHER_THRESHOLDS.items()
+        for name, row in rows.items()
     ]
     return {
         "rejects": _table("rejects", "| reason | what it means |", rejects),

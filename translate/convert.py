@@ -13,6 +13,7 @@ import torch
 import transformers
 from ctranslate2.converters import TransformersConverter
 from ctranslate2.converters import transformers as loaders
+from safetensors.torch import save_file
 
 from translate.families import TOKENIZER_FILES
 from translate.models import ModelError
@@ -24,6 +25,9 @@ _ENCODERS: Final = {"bert", "xlm-roberta"}
 """Encoders for teachers."""
 
 _ALONGSIDE: Final = (*TOKENIZER_FILES, "README.md", "LICENSE")
+
+_SENTENCE_ENCODER: Final = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+"""What sentence-transformers writes beside an encoder; each further module has a folder of its own."""
 
 
 def convert(source: Path, out: Path, *, quantization: str = "float16") -> None:
@@ -37,11 +41,44 @@ def convert(source: Path, out: Path, *, quantization: str = "float16") -> None:
     try:
         converter = _Converter(str(source), kind)
         converter.convert(str(out), quantization=quantization)
+        if kind in _ENCODERS:
+            _keep_sentence_encoder(source, out)
     except Exception as error:  # transformers and torch raise of every kind for a broken or dangerous directory
         raise ModelError(f"{source} cannot be converted: {type(error).__name__}: {error}") from error
     for name in _ALONGSIDE:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
+
+
+def _keep_sentence_encoder(source: Path, out: Path) -> None:
+    """Write to ``out`` what makes an encoder one of sentences, as JSON and safetensors alone."""
+    for name in _SENTENCE_ENCODER:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, out / name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    _write_length(source, out, tokenizer.model_max_length)
+    for config in sorted(source.glob("[0-9]*_*/config.json")):
+        folder = out / config.parent.name
+        folder.mkdir()
+        shutil.copyfile(config, folder / "config.json")
+        weights, pickle = config.parent / "model.safetensors", config.parent / "pytorch_model.bin"
+        if weights.is_file():
+            shutil.copyfile(weights, folder / "model.safetensors")
+        elif pickle.is_file():
+            save_file(torch.load(pickle, map_location="cpu", weights_only=True), folder / "model.safetensors")
+
+
+def _write_length(source: Path, out: Path, longest: int) -> None:
+    """Write how many tokens a text may have: the encoder's positions are in no file of CTranslate2's."""
+    config = json.loads((source / "config.json").read_text("utf-8"))
+    positions = int(config["max_position_embeddings"])
+    if config["model_type"] == "xlm-roberta":
+        positions -= int(config.get("pad_token_id", 1)) + 1  # its positions begin behind that of the padding
+    file = out / "sentence_bert_config.json"
+    settings = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    lengths = [positions, longest, settings.get("max_seq_length") or positions]
+    file.write_text(json.dumps({**settings, "max_seq_length": min(lengths)}), "utf-8")
 
 
 def _kind(source: Path) -> str:

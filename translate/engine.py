@@ -1,9 +1,8 @@
 """The engine: thousands of texts in, their translations with scores out."""
 
 import logging
-import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar
 import ctranslate2
 
 from translate.decoding import Decoding, Device
+from translate.devices import batch_tokens, cpu_workers, placed, use_wide_vectors
 from translate.families import END_OF_SENTENCE, plain
 from translate.hub import place
 from translate.languages import Language
@@ -36,8 +36,14 @@ class Translations:
     """Mean log-probability (natural) of a target token, the end of sentence counted; at most 0."""
     tokens: list[int] = field(default_factory=list)
     """Target tokens, the end of sentence counted; 0 where there is no translation."""
+    unfinished: list[bool] = field(default_factory=list)
+    """The length limit cut the translation off before the model had ended it; False where there is none."""
     others: list[list[tuple[str, float]]] = field(default_factory=list)
     """The next best texts with their log-probabilities, where ``num_hypotheses`` asks for them; none comes twice."""
+    source_tokens: int = 0
+    """Tokens that the encoder read, those around a text counted."""
+    padded_tokens: int = 0
+    """The same with the padding of the batches they were in."""
 
 
 class Engine:
@@ -47,9 +53,10 @@ class Engine:
         """Load ``model``; raises `ModelError` where the files do not load or the device is not there."""
         self.model = model
         self._decoding = decoding
-        self._batch = BatchLimit(device.max_batch_tokens)
         self._special = frozenset(model.tokens.languages) | {"<s>", "<pad>", "<unk>", END_OF_SENTENCE}
-        where, indexes = _placed(device)
+        where, indexes = placed(device)
+        self._batch = BatchLimit(batch_tokens(device, where))
+        use_wide_vectors()
         try:
             path = place(model)
             self._tokenizer = load_tokenizer(path, model.family)
@@ -58,7 +65,7 @@ class Engine:
                 device=where,
                 device_index=indexes,
                 compute_type=device.compute_type,
-                inter_threads=_inter_threads(device, where),
+                inter_threads=cpu_workers(device) if where == "cpu" else device.inter_threads or 1,
                 intra_threads=device.intra_threads or 1,
             )
         except (OSError, RuntimeError, ValueError) as error:
@@ -72,10 +79,20 @@ class Engine:
         """
         sources, prefix = self._sources(texts, source, target)
         readable = [i for i, pieces in enumerate(sources) if len(pieces) <= self.model.max_length]
-        found = Translations([None] * len(texts), [None] * len(texts), [0] * len(texts), [[] for _ in texts])
+        rows, lengths = len(texts), [len(sources[i]) for i in readable]
+        found = Translations(
+            [None] * rows,
+            [None] * rows,
+            [0] * rows,
+            [False] * rows,
+            [[] for _ in texts],
+            sum(lengths),
+            padded_tokens(lengths, self._batch.tokens),
+        )
         if not readable:
             return found
-        options = self._options(max(len(sources[i]) for i in readable), prefix)
+        options = self._options(max(lengths), prefix)
+        most = options["max_decoding_length"]
         results = self._batch.run(
             lambda limit: self._translator.translate_batch(
                 [sources[i] for i in readable],
@@ -91,7 +108,7 @@ class Engine:
         decoded = iter(self._tokenizer.decode([self._plain(pieces) for pieces in chain.from_iterable(hypotheses)]))
         for i, pieces, result in zip(readable, hypotheses, results, strict=True):
             # CTranslate2 leaves the end of sentence out of a hypothesis but counts it, and the prefix, in the score.
-            counted = [min(len(one) + len(prefix) + 1, options["max_decoding_length"]) for one in pieces]
+            counted = [min(len(one) + len(prefix) + 1, most) for one in pieces]
             lengths = [count - len(prefix) for count in counted]
             scored: dict[str, float] = {}
             for score, count, length in zip(result.scores, counted, lengths, strict=True):
@@ -99,6 +116,8 @@ class Engine:
                 scored.setdefault(next(decoded), score * count**self._decoding.length_penalty / length)
             (found.targets[i], found.logprobs[i]), *found.others[i] = scored.items()
             found.tokens[i] = lengths[0]
+            # With one piece fewer, the end of sentence is what the limit still had room for.
+            found.unfinished[i] = len(pieces[0]) + len(prefix) == most
         return found
 
     def score(
@@ -158,6 +177,21 @@ class Engine:
         return options
 
 
+def padded_tokens(lengths: Iterable[int], limit: int) -> int:
+    """Return the tokens, padding counted, of the batches that CTranslate2 makes of texts of ``lengths``.
+
+    It takes the longest first and as many as fit ``limit`` tokens when all are as long (``rebatch_input`` in
+    ``src/batch_reader.cc``).
+    """
+    ordered = sorted(lengths, reverse=True)
+    total = start = 0
+    while start < len(ordered):
+        batch = ordered[start : start + max(1, limit // ordered[start])]
+        total += batch[0] * len(batch)
+        start += len(batch)
+    return total
+
+
 class BatchLimit:
     """How many padded tokens a batch may have: halved when the device has no memory for one, and kept so."""
 
@@ -165,6 +199,11 @@ class BatchLimit:
         """Begin with ``tokens``."""
         self._tokens = tokens
         self._lock = threading.Lock()
+
+    @property
+    def tokens(self) -> int:
+        """The limit as it is now."""
+        return self._tokens
 
     def run(self, call: Callable[[int], _Result], name: str) -> _Result:
         """Return ``call(limit)``; raises `ModelError` where it fails, or there is no memory for a single text."""
@@ -180,18 +219,3 @@ class BatchLimit:
                     if self._tokens == limit:
                         self._tokens = limit // 2
                         _log.warning("no memory for batches of %d tokens: from here on %d", limit, limit // 2)
-
-
-def _placed(device: Device) -> tuple[str, list[int]]:
-    """Return CTranslate2's device and the indexes of its replicas."""
-    gpus = ctranslate2.get_cuda_device_count() if device.device != "cpu" else 0
-    if device.device == "cpu" or (device.device == "auto" and not gpus):
-        return "cpu", [0]
-    return "cuda", list(device.device_index or range(gpus)) or [0]
-
-
-def _inter_threads(device: Device, where: str) -> int:
-    """Return the batches at once: on the CPU one for each core, on GPUs one for each of them."""
-    if where == "cuda":
-        return device.inter_threads or 1
-    return device.inter_threads or len(os.sched_getaffinity(0))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from translate.languages import Language, LanguageError, parse_language
+from translate.languages import Language, by_code, parse_language
 
 END_OF_SENTENCE: Final = "</s>"
 
@@ -45,7 +45,8 @@ _TOKENS: Final[Mapping[Family, re.Pattern[str]]] = {
     Family.MARIAN: re.compile(r">>([A-Za-z0-9_-]+)<<"),
     Family.M2M_100: re.compile(r"__([a-z]{2,3})__"),
     Family.NLLB: re.compile(r"([a-z]{3}_[A-Z][a-z]{3})"),
-    Family.T5: re.compile(r"<2([A-Za-z_]+)>"),
+    # MADLAD-400 has such tokens for scripts and regions too, <2Latn> and <2CA>: these are no Catalan.
+    Family.T5: re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>"),
 }
 
 _IRREGULAR: Final[Mapping[tuple[Family, str], str]] = {
@@ -53,8 +54,13 @@ _IRREGULAR: Final[Mapping[tuple[Family, str], str]] = {
     (Family.M2M_100, "ns"): "nso",
     # NLLB-200's own list says so, but its Santali is written in Ol Chiki, as FLORES-200 says.
     (Family.NLLB, "sat_Beng"): "sat",
+    # Google's name for Tamazight in Tifinagh; it has ber_Latn too.
+    (Family.T5, "ber"): "ber-Tfng",
 }
 """Names that mean another language, or none, in every standard."""
+
+_VAGUE: Final = frozenset({"zho"})
+"""A name that OPUS-MT gives to a language where it does not know which: its Mandarin is ``cmn``."""
 
 _MARKS: Final[Mapping[Family, tuple[re.Pattern[str], str]]] = {
     Family.MARIAN: (re.compile(">>"), "> >"),
@@ -73,14 +79,16 @@ class LanguageTokens:
     def token(self, language: Language) -> str | None:
         """Return the token of ``language``, None where there is none.
 
-        Several tokens may mean one language (``>>cmn_Hans<<``, ``>>zho<<``): the one that says most is taken.
+        Several tokens may mean one language: the one of its own name is taken before that of a part of it or an old
+        one (``>>ron<<``, not ``>>mol<<``), then the one that says most (``>>cmn_Hans<<``, not ``>>cmn<<``).
         """
+        own = {language.code.split("-")[0], language.iso639_3} - _VAGUE
         found = [
-            (parsed.code != language.code, "_" not in token, token)
+            (parsed.code != language.code, _name(token) not in own, "_" not in token, token)
             for token, parsed in self._parsed()
             if parsed.identity == language.identity
         ]
-        return min(found)[2] if found else None
+        return min(found)[-1] if found else None
 
     def known(self) -> list[Language]:
         """Return the languages in the order of their codes, each once."""
@@ -95,13 +103,14 @@ def language_tokens(family: Family, vocabulary: Iterable[str]) -> LanguageTokens
     pattern = _TOKENS[family]
     found = {}
     for token in vocabulary:
-        if match := pattern.fullmatch(token):
-            name = _IRREGULAR.get((family, match[1]), match[1])
-            try:
-                found[token] = parse_language(name).code
-            except LanguageError:
-                continue
+        if (match := pattern.fullmatch(token)) and (language := by_code(_IRREGULAR.get((family, match[1]), match[1]))):
+            found[token] = language.code
     return LanguageTokens(found)
+
+
+def _name(token: str) -> str:
+    """Return what ``token`` calls its language, without script and region."""
+    return next(iter(re.findall("[a-z]+", token)), "")
 
 
 def family_of(vocabulary: Sequence[str]) -> Family | None:

@@ -10,12 +10,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import yaml
 
@@ -33,11 +33,32 @@ _FETCHED: Final = [
 ]
 """What is downloaded beside the weights; no Python among it."""
 
+_FETCHED_BELOW: Final = re.compile(r"\d+_\w+/(config\.json|model\.safetensors|pytorch_model\.bin)")
+"""What is downloaded of the further modules of a sentence encoder."""
+
 _WEIGHTS: Final = ("model.bin", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 """The first of these that is there is taken: a converted model, else tensors, else a pickle of tensors alone."""
 
 _VERSION: Final = 1
 """Of the conversion: another one converts anew."""
+
+
+class Stored(Protocol):
+    """What the files of a model directory say: `Model`, or its like for a sentence encoder."""
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+
+    @property
+    def digest(self) -> str:
+        """Of the files that decide what the model says."""
+
+
+S = TypeVar("S", bound=Stored)
+
+Reader = Callable[[Path, str], S]
+"""(directory, name for messages) → what the files say; raises ValueError where they are not whole."""
 
 
 @dataclass(frozen=True)
@@ -80,44 +101,52 @@ def find(name: str, *, make: bool = True) -> tuple[Model, Origin]:
     """
     if name == "mini":
         return read_model(MINI, name), Origin("bundled", None, "Apache-2.0")
+    return find_as(read_model, name, others=("mini",), example="Helsinki-NLP/opus-mt-en-de", make=make)
+
+
+def find_as(read: Reader[S], name: str, *, others: Sequence[str], example: str, make: bool = True) -> tuple[S, Origin]:
+    """Return what ``read`` says of the directory, or of the id at Hugging Face, that ``name`` means; as `find`.
+
+    ``others`` are the names that could have been meant, ``example`` an id, for the message.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
         if (path / "model.bin").is_file():
-            return read_model(path, name), Origin(str(path), None, _licence(path))
+            return read(path, name), Origin(str(path), None, _licence(path))
         if (path / "config.json").is_file():
-            return _converted(name, path, make=make)
+            return _converted(read, name, path, make=make)
         raise ModelError(f"model {name!r}: {path} holds neither model.bin (CTranslate2) nor config.json (Hugging Face)")
     named = _HUB_ID.fullmatch(name)
     if named is None:
         raise ModelError(
-            f"model {name!r}: no such directory; accepted are 'mini', a directory in CTranslate2's or Hugging Face's "
-            "layout, and an id at Hugging Face such as Helsinki-NLP/opus-mt-en-de"
+            f"model {name!r}: no such directory; accepted are {', '.join(map(repr, others))}, a directory in "
+            f"CTranslate2's or Hugging Face's layout, and an id at Hugging Face such as {example}"
         )
-    return _fetched(name, named["id"], named["revision"], make=make)
+    return _fetched(read, name, named["id"], named["revision"], make=make)
 
 
-def place(model: Model) -> Path:
+def place(model: Stored) -> Path:
     """Return where ``model`` lies on this machine: a worker's cache may be elsewhere than its planner's."""
     own = cache_dir() / "models" / model.digest
     return own if not model.path.is_dir() and own.is_dir() else model.path
 
 
-def _converted(name: str, path: Path, *, make: bool) -> tuple[Model, Origin]:
+def _converted(read: Reader[S], name: str, path: Path, *, make: bool) -> tuple[S, Origin]:
     """Return the conversion of the Hugging Face directory ``path``, made now unless the cache has it."""
     key = f"local-{_content_key(path)}"
-    if model := _cached(key, name):
-        return model, Origin(str(path), None, _licence(path))
+    if found := _cached(read, key, name):
+        return found, Origin(str(path), None, _licence(path))
     _check_may_make(name, make=make)
     with _beginning() as part:
         _convert(name, path, part / "model")
-        model = _keep(name, part / "model", key, {"source": str(path)})
+        model = _keep(read, name, part / "model", key, {"source": str(path)})
     return model, Origin(str(path), None, _licence(path))
 
 
-def _fetched(name: str, model_id: str, revision: str | None, *, make: bool) -> tuple[Model, Origin]:
+def _fetched(read: Reader[S], name: str, model_id: str, revision: str | None, *, make: bool) -> tuple[S, Origin]:
     """Return the model of an id, from the cache or else from Hugging Face."""
     key = f"hub-{model_id.replace('/', '--')}@{(revision or 'default').replace('/', '--')}"
-    model = _cached(key, name)
+    model = _cached(read, key, name)
     if model is None:
         _check_may_make(name, make=make)
         with _beginning() as part:
@@ -126,7 +155,7 @@ def _fetched(name: str, model_id: str, revision: str | None, *, make: bool) -> t
             if not (source / "model.bin").is_file():
                 _convert(name, source, part / "model")
                 source = part / "model"
-            model = _keep(name, source, key, {"source": model_id, "revision": commit})
+            model = _keep(read, name, source, key, {"source": model_id, "revision": commit})
     note = _note(key)
     return model, Origin(model_id, note.get("revision"), _licence(model.path))
 
@@ -158,7 +187,8 @@ def _download(name: str, model_id: str, revision: str | None, out: Path) -> str:
             raise ModelError(f"model {name!r}: {where} at Hugging Face has no {', '.join(_WEIGHTS)}")
         patterns = [*_FETCHED, weights, "model-*.safetensors" if weights.endswith(".index.json") else weights]
         for file in sorted(files):
-            if "/" not in file and any(fnmatch(file, pattern) for pattern in patterns):
+            top = "/" not in file and any(fnmatch(file, pattern) for pattern in patterns)
+            if top or _FETCHED_BELOW.fullmatch(file):
                 huggingface_hub.hf_hub_download(model_id, file, revision=about.sha, local_dir=out, endpoint=endpoint)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise ModelError(
@@ -205,13 +235,14 @@ def _beginning() -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _keep(name: str, made: Path, key: str, note: dict[str, Any]) -> Model:
+def _keep(read: Reader[S], name: str, made: Path, key: str, note: dict[str, Any]) -> S:
     """Move a finished directory to its place, note what it is, and return it."""
-    model = read_model(made, name)  # what cannot be used is not kept
+    model = read(made, name)  # what cannot be used is not kept
     shutil.rmtree(made / ".cache", ignore_errors=True)  # the downloader's own notes
     home = cache_dir() / "models" / model.digest
-    for file in made.iterdir():
-        _synced(file)
+    for file in made.rglob("*"):
+        if file.is_file():
+            _synced(file)
     try:
         made.rename(home)
     except OSError:
@@ -224,7 +255,7 @@ def _keep(name: str, made: Path, key: str, note: dict[str, Any]) -> Model:
     part.write_text(json.dumps({**note, "digest": model.digest, "version": _VERSION}, indent=1), "utf-8")
     _synced(part)
     part.replace(names / f"{key}.json")
-    return replace(model, path=home)
+    return read(home, name)
 
 
 def _synced(file: Path) -> None:
@@ -232,7 +263,7 @@ def _synced(file: Path) -> None:
         os.fsync(content.fileno())
 
 
-def _cached(key: str, name: str) -> Model | None:
+def _cached(read: Reader[S], key: str, name: str) -> S | None:
     """Return what the cache has for ``key``, if it is whole."""
     note = _note(key)
     if note.get("version") != _VERSION:
@@ -240,7 +271,7 @@ def _cached(key: str, name: str) -> Model | None:
     home = cache_dir() / "models" / str(note["digest"])
     if not home.is_dir():
         return None
-    model = read_model(home, name)
+    model = read(home, name)
     if model.digest != note["digest"]:
         raise ModelError(f"model {name!r}: {home} has changed since it was made; delete it, and it is made anew")
     return model
@@ -255,9 +286,11 @@ def _note(key: str) -> dict[str, Any]:
 
 
 def _content_key(path: Path) -> str:
-    """Return a digest of the files of a Hugging Face directory that a conversion reads, by name and content."""
-    kinds = (".json", ".safetensors", ".bin", ".spm", ".model", ".txt")
-    return content_digest(sorted(file for file in path.iterdir() if file.is_file() and file.suffix in kinds))
+    """Return a digest of the files of a Hugging Face directory that a conversion reads or keeps: names and content."""
+    kinds = (".json", ".safetensors", ".bin", ".spm", ".model", ".txt", ".md")
+    below = [file for file in path.glob("*/*") if _FETCHED_BELOW.fullmatch(file.relative_to(path).as_posix())]
+    files = [file for file in (*path.iterdir(), *below) if file.is_file() and file.suffix in kinds]
+    return content_digest(path, sorted(files))
 
 
 def _licence(path: Path) -> str | None:

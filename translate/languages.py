@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import langcodes
+from langcodes.registry_parser import parse_registry
 from langcodes.tag_parser import LanguageTagError
 
 _UNSPACED_SCRIPTS: Final = frozenset({"Hans", "Hant", "Hani", "Jpan", "Hira", "Thai", "Khmr", "Laoo", "Mymr", "Tibt"})
@@ -14,14 +15,25 @@ _UNSPACED_SCRIPTS: Final = frozenset({"Hans", "Hant", "Hani", "Jpan", "Hira", "T
 _NO_LANGUAGE: Final = frozenset({"und", "mul", "mis", "zxx"})
 """ISO 639's codes for an unknown language, several, one without a code, and none."""
 
+_TAKEN_FOR_ONE: Final = frozenset({"ber"})
+"""Groups whose code is used for one language: Google, and so MADLAD-400, call Tamazight Berber."""
+
 _STANDS_FOR: Final = {"no": "nb", "pbt": "ps", "fuv": "ff", "quy": "qu"}
 """Code → the one that means the same text in practice, where CLDR does not say so.
 
 ``no`` is written in Bokmål; FLORES-200 has one Pashto, one Fulah and one Quechua.
 """
 
-_OF_ITS_OWN: Final = frozenset({"tw"})
-"""CLDR takes Twi for Akan; FLORES-200 has both."""
+_OF_ITS_OWN: Final = frozenset({"tw", "fuc"})
+"""CLDR takes Twi for Akan and Pulaar for all of Fulah; FLORES-200 has both of those, OPUS-MT a second Fulah."""
+
+_SCRIPTS: Final = (
+    dict.fromkeys(("acm", "acq", "afb", "ajp", "azb", "bgp", "tks"), "Arab")
+    | dict.fromkeys(("jdt", "kjh", "nog", "orv", "tab", "xal"), "Cyrl")
+    | dict.fromkeys(("ksw", "rki"), "Mymr")
+    | {"suz": "Deva"}
+)
+"""Code → script, of languages that CLDR does not know and so takes for written in Latin letters."""
 
 _PARTS_OF_SCRIPT: Final = {("ko", "Hang"): "Kore"}
 """FLORES-200 says Hangul where BCP-47's likely script is Hangul with Hanja."""
@@ -71,10 +83,42 @@ def parse_language(code: str) -> Language:
 
     Raises `LanguageError`, with what may have been meant.
     """
-    found = _by_code(code) or _by_name(code)
+    found = by_code(code) or _by_name(code)
     if found is None:
         raise LanguageError(f"unknown language {code!r}{_suggestion(code)}; codes are BCP-47 such as de or pt-BR")
     return found
+
+
+def by_code(code: str) -> Language | None:
+    """Return the language that ``code`` means; None where it means none, though it may be a name."""
+    try:
+        tag = langcodes.Language.get(langcodes.standardize_tag(code))
+        if tag.language not in _OF_ITS_OWN:
+            tag = langcodes.Language.get(langcodes.standardize_tag(tag, macro=True))
+    except LanguageTagError:
+        return None
+    if not tag.is_valid() or tag.language is None or tag.language in _NO_LANGUAGE or _is_group(tag.language):
+        return None
+    tag = tag.update_dict({"language": _STANDS_FOR.get(tag.language, tag.language)})
+    if whole := _PARTS_OF_SCRIPT.get((str(tag.language), str(tag.script))):
+        tag = tag.update_dict({"script": whole})
+    plain = langcodes.Language.make(language=tag.language, territory=tag.territory).maximize()
+    likely_script = _SCRIPTS.get(str(tag.language), plain.script)
+    if tag.script == likely_script:
+        tag = tag.update_dict({"script": None})
+    script = tag.script or likely_script
+    likely = langcodes.Language.make(language=tag.language, script=script).maximize()
+    try:
+        iso639_3 = tag.to_alpha3()
+    except LookupError:
+        return None
+    return Language(
+        code=tag.to_tag(),
+        name=tag.display_name(),
+        iso639_3=iso639_3,
+        script=script or "Zyyy",
+        region=tag.territory if tag.territory and tag.territory != likely.territory else "",
+    )
 
 
 def nearest(wanted: Language, among: Iterable[Language], count: int = 3) -> list[Language]:
@@ -91,33 +135,16 @@ _FAR: Final = 80
 """CLDR's distance between languages that have nothing to do with each other is more."""
 
 
-def _by_code(code: str) -> Language | None:
-    try:
-        tag = langcodes.Language.get(langcodes.standardize_tag(code))
-        if tag.language not in _OF_ITS_OWN:
-            tag = langcodes.Language.get(langcodes.standardize_tag(tag, macro=True))
-    except LanguageTagError:
-        return None
-    if not tag.is_valid() or tag.language is None or tag.language in _NO_LANGUAGE:
-        return None
-    tag = tag.update_dict({"language": _STANDS_FOR.get(tag.language, tag.language)})
-    if whole := _PARTS_OF_SCRIPT.get((str(tag.language), str(tag.script))):
-        tag = tag.update_dict({"script": whole})
-    plain = langcodes.Language.make(language=tag.language, territory=tag.territory).maximize()
-    if tag.script == plain.script:
-        tag = tag.update_dict({"script": None})
-    likely = langcodes.Language.make(language=tag.language, script=tag.script or plain.script).maximize()
-    try:
-        iso639_3 = tag.to_alpha3()
-    except LookupError:
-        return None
-    return Language(
-        code=tag.to_tag(),
-        name=tag.display_name(),
-        iso639_3=iso639_3,
-        script=tag.script or plain.script or "Zyyy",
-        region=tag.territory if tag.territory and tag.territory != likely.territory else "",
-    )
+def _is_group(language: str) -> bool:
+    """Say whether a code is of several languages (``roa``, ``zls``): nothing can be translated into these."""
+    return len(language) == 3 and language not in _TAKEN_FOR_ONE and language in _groups()
+
+
+@functools.cache
+def _groups() -> frozenset[str]:
+    """Return ISO 639-5's codes of groups of languages, from IANA's registry."""
+    registry: Iterable[dict[str, str]] = parse_registry()  # type: ignore[no-untyped-call]
+    return frozenset(entry["Subtag"] for entry in registry if entry.get("Scope") == "collection")
 
 
 def _by_name(name: str) -> Language | None:
@@ -129,7 +156,7 @@ def _by_name(name: str) -> Language | None:
         return None
     if "(" in name and found.display_name().casefold() != name.casefold():
         return None  # what stands in brackets was not understood
-    return _by_code(found.to_tag())
+    return by_code(found.to_tag())
 
 
 def _suggestion(code: str) -> str:
@@ -144,5 +171,5 @@ def _names() -> dict[str, str]:
     """Return the English names of the languages with a code of two letters, in lower case → code."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     codes = [one + other for one in letters for other in letters]
-    found = (_by_code(code) for code in codes if langcodes.tag_is_valid(code))
+    found = (by_code(code) for code in codes if langcodes.tag_is_valid(code))
     return {language.name.casefold(): language.code for language in found if language}

@@ -9,6 +9,7 @@ from typing import Final
 
 from translate.families import TOKENIZER_FILES, Family, LanguageTokens, family_of, language_tokens, tokenizer_file
 from translate.languages import Language, LanguageError, nearest, parse_language
+from translate.weights import WeightsError, read_shapes
 
 MINI: Final = Path(__file__).parent / "mini"
 """The bundled model."""
@@ -131,14 +132,16 @@ def read_model(path: Path, name: str) -> Model:
     for needed in ("model.bin", "config.json"):
         if not (path / needed).is_file():
             raise ModelError(f"model {name!r}: {path} lacks {needed}")
-    vocabulary = _vocabulary(path)
+    vocabulary, target_vocabulary = _vocabularies(path)
+    _check_weights(path, name, {"encoder/embeddings_0": vocabulary, "decoder/embeddings": target_vocabulary})
     family = _family(path, name, vocabulary)
-    settings = _tokenizer_settings(path)
+    _settings(path / "config.json")
+    settings = _settings(path / "tokenizer_config.json") if (path / "tokenizer_config.json").is_file() else {}
     files = [path / part for part in _IDENTITY if (path / part).is_file()]
     return Model(
         name=name,
         path=path,
-        digest=content_digest(files),
+        digest=content_digest(path, files),
         size=sum(file.stat().st_size for file in files),
         max_length=_positions(settings),
         family=family,
@@ -177,26 +180,53 @@ _TOKENIZERS: Final = {
 """What a converted directory needs beside the model: ``ct2-transformers-converter`` copies it by ``--copy_files``."""
 
 
-def _vocabulary(path: Path) -> list[str]:
-    """Return the source vocabulary: the language tokens stand there."""
-    for stem in ("shared_vocabulary", "source_vocabulary"):
-        if (path / f"{stem}.json").is_file():
-            tokens = _read_json(path / f"{stem}.json")
-            if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-                raise ModelError(f"{path / stem}.json is not a list of tokens")
-            return tokens
-        if (path / f"{stem}.txt").is_file():
-            try:
-                return (path / f"{stem}.txt").read_text("utf-8").split("\n")
-            except UnicodeDecodeError as error:
-                raise ModelError(f"{path / stem}.txt is not UTF-8: {error}") from error
-    raise ModelError(f"{path} lacks shared_vocabulary.json (or source_vocabulary.json)")
+def _vocabularies(path: Path) -> tuple[list[str], list[str]]:
+    """Return the vocabularies of the source, where the language tokens stand, and of the target."""
+    shared = _vocabulary(path / "shared_vocabulary")
+    if shared is not None:
+        return shared, shared
+    source, target = _vocabulary(path / "source_vocabulary"), _vocabulary(path / "target_vocabulary")
+    if source is None:
+        raise ModelError(f"{path} lacks shared_vocabulary.json (or source_vocabulary.json)")
+    if target is None:
+        raise ModelError(f"{path} lacks target_vocabulary.json")
+    return source, target
 
 
-def _tokenizer_settings(path: Path) -> dict[str, object]:
-    file = path / "tokenizer_config.json"
-    if not file.is_file():
-        return {}
+def _vocabulary(stem: Path) -> list[str] | None:
+    """Return the tokens in ``stem`` with either of its suffixes, None where there is no such file."""
+    if (file := stem.with_suffix(".json")).is_file():
+        tokens = _read_json(file)
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            raise ModelError(f"{file} is not a list of tokens")
+        return tokens
+    if (file := stem.with_suffix(".txt")).is_file():
+        try:
+            return file.read_text("utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{file} is not UTF-8: {error}") from error
+    return None
+
+
+def _check_weights(path: Path, name: str, vocabularies: dict[str, list[str]]) -> None:
+    """Raise `ModelError` unless ``model.bin`` is whole, and each embedding has a row for each token of its vocabulary.
+
+    Else the engine would give each token another one's meaning, or fail in the middle of a run.
+    """
+    try:
+        shapes = read_shapes(path / "model.bin")
+    except WeightsError as error:
+        raise ModelError(f"model {name!r}: {path / 'model.bin'} {error}") from error
+    for embedding, tokens in vocabularies.items():
+        shape = shapes.get(f"{embedding}/weight")
+        if shape and shape[0] != len(tokens):
+            raise ModelError(
+                f"model {name!r}: {path} has {len(tokens):,} tokens in its vocabulary and {shape[0]:,} in its weights: "
+                "they are not of one model"
+            )
+
+
+def _settings(file: Path) -> dict[str, object]:
     settings = _read_json(file)
     if not isinstance(settings, dict):
         raise ModelError(f"{file} is not a mapping of settings")
@@ -238,11 +268,11 @@ def _directions(settings: dict[str, object], path: Path) -> frozenset[tuple[str,
         raise ModelError(f"{path / 'tokenizer_config.json'}: directions are not pairs of languages: {error}") from error
 
 
-def content_digest(files: Iterable[Path]) -> str:
-    """Return the BLAKE2b (16 bytes, hexadecimal) of the names and contents of ``files``, in their order."""
+def content_digest(path: Path, files: Iterable[Path]) -> str:
+    """Return the BLAKE2b (16 bytes, hexadecimal) of the names in ``path`` and contents of ``files``, in their order."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
-        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as content:
             while block := content.read(1 << 20):
                 digest.update(block)

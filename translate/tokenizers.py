@@ -28,10 +28,8 @@ class SentencePieceTokenizer:
 
     def __init__(self, source: Path, target: Path) -> None:
         """Load both; raises `OSError` or `RuntimeError` where one is not there or no such model."""
-        self._source = sentencepiece.SentencePieceProcessor(model_file=str(source))
-        self._target = self._source
-        if target != source:
-            self._target = sentencepiece.SentencePieceProcessor(model_file=str(target))
+        self._source = _sentencepiece(source)
+        self._target = self._source if target == source else _sentencepiece(target)
 
     def encode(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the source pieces of each text."""
@@ -49,6 +47,13 @@ class SentencePieceTokenizer:
             return []  # SentencePiece would take it for the pieces of one text
         decoded: list[str] = self._target.decode([list(hypothesis) for hypothesis in pieces], num_threads=1)
         return decoded
+
+
+def _sentencepiece(file: Path) -> sentencepiece.SentencePieceProcessor:
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(file))
+    except RuntimeError as error:  # it does not always say of which file
+        raise RuntimeError(f"{file}: {error}") from error
 
 
 class HuggingFaceTokenizer:

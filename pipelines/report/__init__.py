@@ -30,6 +30,7 @@ SCORE_NAMES: Final = {
     "script_share": "script",
     "numbers_differ": "numbers differ",
     "mt_tokens": "tokens",
+    "mt_unfinished": "unfinished",
     "back_logprob": "back log-prob.",
 }
 """The scores that a card shows, each in a word; others follow under their own names."""

@@ -116,7 +116,7 @@ def _language(code: str, counted: LanguageSummary, config: Config) -> LanguageFi
             if parsed.spaced or name != "target_words"  # nothing separates the words there
         },
         "weight": _histogram(counted.weights),
-        "thresholds": dataclasses.asdict(config.judge.thresholds_for(code)),
+        "thresholds": dataclasses.asdict(config.thresholds_for(code)),
         "samples": {
             "kept": _rows(counted.samples.get(KEPT, [])),
             "dropped": {reason: _rows(counted.samples.get(reason, [])) for reason in reasons},

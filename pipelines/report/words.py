@@ -40,6 +40,10 @@ def notes(languages: Mapping[str, LanguageFigures], *, config: Config) -> list[s
     teacher = config.score.teacher
     if teacher == "none":
         said.append("No similarity was measured: no teacher is configured.")
+    elif "low_similarity" in config.judge.active_rules and all(
+        config.thresholds_for(code).min_similarity is None for code in languages
+    ):
+        said.append("No pair was judged by its similarity: judge.thresholds sets no min_similarity for this teacher.")
     if not config.translate.back_translation:
         said.append("Nothing was translated back, so no pair was judged by its round trip.")
     for language in languages.values():

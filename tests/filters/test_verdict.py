@@ -37,6 +37,7 @@ def test_rules_have_the_documented_names_and_order():
     assert ALL == (
         "too_long",
         "empty",
+        "unfinished",
         "wrong_language",
         "wrong_script",
         "untranslated",
@@ -87,6 +88,12 @@ def test_a_score_beyond_its_threshold_drops(reason, column, drops, keeps):
 def test_numbers_differ_is_its_own_answer():
     """The rule fires on true, not on false or null."""
     assert reasons(numbers_differ=[True, False, None]) == [["numbers_differ"], [], []]
+
+
+def test_unfinished_is_the_engines_own_answer():
+    """The rule fires on true, not on false or null, and a ledger without the column drops nothing for it."""
+    assert reasons(mt_unfinished=[True, False, None]) == [["unfinished"], [], []]
+    assert reasons(target=["Hund"], mt_tokens=[200]) == [[]]
 
 
 def test_a_verdict_carries_all_reasons_in_order():
@@ -204,6 +211,7 @@ rows = st.fixed_dictionaries(
     | {
         "target": st.one_of(st.none(), st.text(max_size=5)),
         "numbers_differ": st.one_of(st.none(), st.booleans()),
+        "mt_unfinished": st.one_of(st.none(), st.booleans()),
     }
 )
 
@@ -211,7 +219,8 @@ rows = st.fixed_dictionaries(
 @given(st.lists(rows, max_size=8), st.lists(st.sampled_from(ALL), unique=True))
 def test_verdicts_hang_together(pairs, rules):
     """Kept, no reasons and a positive weight are one and the same, whatever the scores."""
-    types = {name: pa.float32() for name in FLOATS} | {"target": pa.string(), "numbers_differ": pa.bool_()}
+    types = {name: pa.float32() for name in FLOATS} | {"target": pa.string()}
+    types |= {"numbers_differ": pa.bool_(), "mt_unfinished": pa.bool_()}
     table = pa.table({name: pa.array([pair[name] for pair in pairs], kind) for name, kind in types.items()})
     verdicts = judge(table, rules=rules, thresholds=Thresholds())
     for row in verdicts.to_pylist():

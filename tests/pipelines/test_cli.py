@@ -141,6 +141,68 @@ def test_back_translation_without_a_model(
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("device=cuda", "device: CUDA finds no GPU here; use cpu, or auto: a GPU where there is one"),
+        ("device_index=[3]", "device_index: there is no GPU 3 here: CUDA finds none"),
+        (
+            "compute_type=int3",
+            "compute_type: this CPU does not support 'int3'; it supports auto, default, float32, int8",
+        ),
+    ],
+)
+def test_a_device_that_is_not_there(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    input_config: Path,
+    tmp_path: Path,
+    setting: str,
+    problem: str,
+) -> None:
+    """One line before anything is written, and exit code 2."""
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda *_: {"int8", "float32"})
+    arguments = ["build", str(input_config), "--out", str(tmp_path / "run"), f"--set=translate.{setting}"]
+    assert refused(capsys, *arguments) == (2, [f"captionloom: translate.{problem}"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "kept", "problem"),
+    [
+        ("model.bin", 100_000, "{model}/model.bin ends before its weights do: it was not copied whole"),
+        ("shared_vocabulary.json", None, "{model} lacks shared_vocabulary.json (or source_vocabulary.json)"),
+        (
+            "target.spm",
+            1000,
+            "its tokenizer does not load: {model}/target.spm: INTERNAL: could not parse ModelProto from "
+            "{model}/target.spm",
+        ),
+    ],
+)
+def test_a_damaged_model(
+    capsys: pytest.CaptureFixture[str],
+    input_config: Path,
+    mini_copy: Path,
+    tmp_path: Path,
+    file: str,
+    kept: int | None,
+    problem: str,
+) -> None:
+    """A model that is not whole is refused like one that is not there: one line, nothing written, exit code 2."""
+    content = (mini_copy / file).read_bytes()
+    (mini_copy / file).unlink()
+    if kept is not None:
+        (mini_copy / file).write_bytes(content[:kept])
+    arguments = ["score", str(input_config), "--out", str(tmp_path / "run"), f"--set=translate.model={mini_copy}"]
+    code, (line,) = refused(capsys, *arguments)
+    assert code == 2
+    assert line.startswith("captionloom: translate.model: ")
+    assert line.endswith(f": {problem.format(model=mini_copy)}")
+    assert not (tmp_path / "run").exists()
+
+
 def test_another_configuration_in_the_directory(
     capsys: pytest.CaptureFixture[str], input_config: Path, run_copy: Path
 ) -> None:

@@ -123,8 +123,8 @@ def test_languages_become_bcp_47(write: Write) -> None:
     assert config.languages == ["de", "zh-Hant", "pt-BR"]
     assert config.source_language == "en"
     assert config.translate.model == {"de": "mini", "zh-Hant": "mini", "pt-BR": "mini"}
-    assert config.judge.thresholds_for("de").min_similarity == 0.5
-    assert config.judge.thresholds_for("pt-BR").min_similarity == 0.45
+    assert config.thresholds_for("de").min_similarity == 0.5
+    assert config.thresholds_for("pt-BR").min_similarity == 0.45
 
 
 def test_set(write: Write) -> None:
@@ -136,7 +136,19 @@ def test_set(write: Write) -> None:
     assert config.translate.beam_size == 2
     assert config.languages == ["fr", "cs"]
     assert config.judge.thresholds == {"min_similarity": None}
-    assert config.judge.thresholds_for("fr").min_similarity is None
+    assert config.thresholds_for("fr").min_similarity is None
+
+
+def test_gpus_by_their_numbers(write: Write) -> None:
+    """A list of YAML's, in the file or set; and the resolved configuration, which has an empty one, is read again."""
+    file = write(MINIMAL + "translate: {device_index: [0, 1]}\n")
+    assert loaded(file).translate.device_index == (0, 1)
+    assert loaded(file, ["translate.device_index=[2]"]).translate.device_index == (2,)
+    assert problems(file, ["translate.device_index=[-1]"]) == [
+        "translate.device_index[0]: Input should be greater than or equal to 0 (got -1)"
+    ]
+    resolved = loaded(write(MINIMAL))
+    assert loaded(write(yaml.safe_dump(resolved.model_dump(mode="json")))) == resolved
 
 
 def test_the_last_override_counts(write: Write) -> None:
@@ -203,7 +215,8 @@ def test_a_set_that_is_no_yaml(write: Write, value: str) -> None:
             "input.format: Input should be 'jsonl', 'csv', 'tsv', 'flickr', 'coco', 'karpathy', "
             "'parquet' or 'webdataset' (got 'xml')",
         ),
-        ("score.teacher=labse", "score.teacher: Input should be 'muse' or 'none' (got 'labse')"),
+        ("score.teacher=5", "score.teacher: Input should be a valid string (got 5)"),
+        ("translate.max_batch_tokens=63", "translate.max_batch_tokens: 0, or at least 64 (got 63)"),
         ("languages=de", "languages: Input should be a valid list (got 'de')"),
         ("languages=[]", "languages: List should have at least 1 item after validation, not 0 (got [])"),
         ("languages=[de, 5]", "languages[1]: Input should be a valid string (got 5)"),

@@ -1,12 +1,16 @@
 """``captionloom models``: what a configuration's models are, and having them ready before a run."""
 
+import itertools
 import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tiny_encoders import save_encoder
 
+from filters.encoder_files import read_encoder
 from pipelines.cli import main
+from translate.convert import convert
 from translate.hub import resolve
 from translate.models import MINI
 
@@ -74,6 +78,70 @@ def test_a_map_and_a_pattern(opus: Path, cache: Path, tmp_path: Path, capsys: py
     assert f"{tmp_path}/models/de\n  from      {tmp_path}/models/de\n" in out
     assert f"problem   model '{tmp_path}/models/fr': no such directory; accepted are" in out
     assert "  asked for de to en; fr to en\n" in out
+
+
+def teacher_lines(out: str, teacher: str) -> list[str]:
+    """Return what was said of the teacher."""
+    lines = out.splitlines()
+    start = lines.index(teacher)
+    return list(itertools.takewhile(lambda line: line.startswith("  "), lines[start + 1 :]))
+
+
+def test_a_teacher(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is listed behind the models, and fetched with them: what is read from its files, and whom it knows."""
+    card = "language: [en, de]\nlicense: mit"
+    saved = save_encoder(tmp_path / "e5-tiny", "bert", dense="pickle", card=card).folder
+    config = configured(tmp_path, "{}")
+    Path(config).write_text(Path(config).read_text() + "score: {teacher: e5-tiny}\n")
+    assert main(["models", config]) == 2
+    (problem,) = teacher_lines(capsys.readouterr().out, str(saved))
+    assert problem == (
+        f"  problem   score.teacher: model '{saved}' is not in the cache {cache} yet: `captionloom models fetch "
+        "CONFIG` puts it there, and so does a run"
+    )
+    assert not cache.exists()
+
+    assert main(["models", "fetch", config]) == 0
+    out = capsys.readouterr().out
+    (folder,) = (cache / "models").iterdir()
+    size = read_encoder(folder, "e5-tiny").size
+    lines = [
+        f"  from      {saved}",
+        f"  lies in   {folder}",
+        f"  is        a teacher, {size / 1e6:,.1f} MB, digest {folder.name}",
+        "  licence   mit",
+        "  reads by  pooling mean, 1 dense layer, prefix 'query: '",
+        "  can do    2 languages",
+        "  note      its card does not list zh: no similarity there",
+    ]
+    assert teacher_lines(out, str(saved)) == lines
+    assert f"copy {cache} to the machines that shall run without a network, to the same place\n" in out
+
+    assert main(["models", config]) == 0
+    assert teacher_lines(capsys.readouterr().out, str(saved)) == lines
+
+
+def test_a_teacher_of_which_little_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is assumed because no file says it is noted."""
+    saved = save_encoder(tmp_path / "saved", "bert").folder
+    (saved / "modules.json").unlink()
+    convert(saved, tmp_path / "mine")
+    config = configured(tmp_path, "{}")
+    assert main(["models", config, "--set", "score.teacher=mine"]) == 0
+    assert teacher_lines(capsys.readouterr().out, str(tmp_path / "mine"))[-4:] == [
+        "  reads by  pooling mean",
+        "  can do    not stated",
+        f"  note      the teacher '{tmp_path}/mine' has no modules.json of sentence-transformers: mean pooling is "
+        "assumed",
+        f"  note      the card of the teacher '{tmp_path}/mine' lists no languages: it is taken to know all",
+    ]
+
+
+def test_a_teacher_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a problem like that of a model."""
+    assert main(["models", configured(tmp_path, "{}"), "--set", "score.teacher=nowhere"]) == 2
+    (problem,) = teacher_lines(capsys.readouterr().out, f"{tmp_path}/nowhere")
+    assert problem.startswith(f"  problem   score.teacher: model '{tmp_path}/nowhere': no such directory; accepted are")
 
 
 def test_a_word_that_is_no_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,11 +99,21 @@ def test_translations_depend_on_decoding(settings: dict[str, Any]) -> None:
     assert prints(translate=settings).scores != prints().scores
 
 
+def test_translations_depend_on_how_they_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of other columns is left alone: its translations, round trips and scores are made again beside it."""
+    before = prints(translate={"back_translation": True})
+    monkeypatch.setattr("pipelines.plan.TRANSLATIONS_VERSION", 0)
+    after = prints(translate={"back_translation": True})
+    assert after.translations != before.translations
+    assert after.backs != before.backs
+    assert after.scores != before.scores
+
+
 def test_translations_depend_on_the_models_content(mini_copy: Path) -> None:
     """The same files elsewhere are the same model; another file is another."""
     assert prints(translate={"model": str(mini_copy)}) == prints()
     vocabulary = json.loads((mini_copy / "shared_vocabulary.json").read_text())
-    (mini_copy / "shared_vocabulary.json").write_text(json.dumps([*vocabulary, "one more"]))
+    (mini_copy / "shared_vocabulary.json").write_text(json.dumps([*vocabulary[:-1], "another"]))
     assert prints(translate={"model": str(mini_copy)}).translations != prints().translations
 
 

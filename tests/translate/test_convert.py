@@ -1,5 +1,6 @@
 """Conversion of encoders, for teachers: what comes out is what transformers computes."""
 
+import json
 from pathlib import Path
 
 import ctranslate2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tiny_encoders import save_encoder
 
 from translate.convert import convert
 from translate.models import ModelError
@@ -56,6 +58,32 @@ def test_an_encoder(make: object, tmp_path: Path) -> None:
         found = encoder.forward_batch(ids)
         assert np.allclose(np.array(found.last_hidden_state), wanted.last_hidden_state.numpy(), atol=1e-4)
         assert np.allclose(np.array(found.pooler_output), wanted.pooler_output.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "longest", "length"),
+    [
+        ("bert", {"max_seq_length": 20}, 48, 20),
+        ("bert", {"max_seq_length": None, "do_lower_case": True}, 48, 40),
+        ("bert", {"max_seq_length": 512}, 30, 30),
+        ("bert", None, 1000000000000000019884624838656, 40),
+        ("xlm-roberta", None, 48, 38),
+        ("xlm-roberta", {"max_seq_length": 39}, 48, 38),
+    ],
+)
+def test_how_long_a_text_may_be(
+    family: str, settings: dict[str, object] | None, longest: int, length: int, tmp_path: Path
+) -> None:
+    """No file of CTranslate2's says it: it is the least of what is written and of the positions, XLM-R's less two."""
+    saved = save_encoder(tmp_path / "saved", family).folder
+    tokenizer = json.loads((saved / "tokenizer_config.json").read_text())
+    (saved / "tokenizer_config.json").write_text(json.dumps({**tokenizer, "model_max_length": longest}))
+    (saved / "sentence_bert_config.json").unlink()
+    if settings is not None:
+        (saved / "sentence_bert_config.json").write_text(json.dumps(settings))
+    convert(saved, tmp_path / "converted")
+    written = json.loads((tmp_path / "converted/sentence_bert_config.json").read_text())
+    assert written == {**(settings or {}), "max_seq_length": length}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from pathlib import Path
 import ctranslate2
 import pytest
 import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
 
 from translate.decoding import Decoding, Device
-from translate.engine import BatchLimit, Engine, Translations
+from translate.engine import BatchLimit, Engine, Translations, padded_tokens
 from translate.hub import resolve
 from translate.languages import Language, parse_language
 from translate.models import ModelError
@@ -31,6 +33,8 @@ TRANSLATED = {
 
 FLOAT = Device(device="cpu", compute_type="float32", inter_threads=1)
 TOO_LONG = "a b " * 400
+LOOPING = "w" * 120
+"""The bundled model never ends its translation, though no five pieces come twice in it."""
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +90,7 @@ def test_a_text_too_long_for_the_model(engine: Engine) -> None:
 def test_only_texts_that_are_too_long(engine: Engine) -> None:
     """A unit of nothing but such texts is no special case."""
     assert engine.translate([TOO_LONG, TOO_LONG], ENGLISH, GERMAN) == Translations(
-        [None, None], [None, None], [0, 0], [[], []]
+        [None, None], [None, None], [0, 0], [False, False], [[], []]
     )
 
 
@@ -164,6 +168,31 @@ def test_a_translation_has_at_most_three_pieces_for_one() -> None:
     assert found.tokens[0] <= 18
 
 
+def test_a_caption_is_finished(engine: Engine) -> None:
+    """What the model itself ended is not flagged."""
+    assert engine.translate(CAPTIONS, ENGLISH, GERMAN).unfinished == [False, False, False]
+
+
+def test_a_loop_is_unfinished(engine: Engine) -> None:
+    """A translation that the model does not end is cut at the limit and flagged; its neighbours are not."""
+    found = engine.translate([CAPTIONS[0], LOOPING, CAPTIONS[1]], ENGLISH, GERMAN)
+    assert found.tokens[1] == 200
+    assert found.unfinished == [False, True, False]
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize(("limit", "tokens", "unfinished"), [(9, 8, False), (8, 8, False), (7, 7, True)])
+def test_a_translation_that_ends_exactly_at_the_limit_is_finished(
+    beam_size: int, limit: int, tokens: int, unfinished: bool
+) -> None:
+    """Seven pieces and their end are as many as eight: with room for seven alone there is the same text, but no end."""
+    decoding = Decoding(beam_size=beam_size, max_decoding_length=limit)
+    found = Engine(resolve("mini"), decoding=decoding, device=FLOAT).translate([CAPTIONS[0]], ENGLISH, GERMAN)
+    assert found.targets == [TRANSLATED[GERMAN][0]]
+    assert found.tokens == [tokens]
+    assert found.unfinished == [unfinished]
+
+
 def test_four_threads_at_once(engine: Engine) -> None:
     """Concurrent calls on one engine give what calls one after the other give."""
     units = [(crowd(40)[10 * i : 10 * i + 10], ENGLISH, target) for i in range(4) for target in (GERMAN, FRENCH)]
@@ -203,11 +232,10 @@ def test_a_language_without_a_token(engine: Engine) -> None:
         engine.translate(CAPTIONS, ENGLISH, parse_language("it"))
 
 
-@pytest.mark.parametrize("kept", [0, 3, 1000, 100_000])
-def test_a_truncated_model(mini_copy: Path, kept: int) -> None:
-    """A model that was not copied to its end is refused by name."""
+def test_a_model_that_the_engine_does_not_know(mini_copy: Path) -> None:
+    """What only CTranslate2 sees when it loads a model is said by the model's name."""
     content = (mini_copy / "model.bin").read_bytes()
-    (mini_copy / "model.bin").write_bytes(content[:kept])
+    (mini_copy / "model.bin").write_bytes(content.replace(b"TransformerSpec", b"TransmogrifSpec"))
     with pytest.raises(ModelError, match=rf"^model '{mini_copy}' does not load from {mini_copy}: "):
         Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT)
 
@@ -220,22 +248,6 @@ def test_a_truncated_tokenizer(mini_copy: Path, file: str, kept: int) -> None:
     (mini_copy / file).write_bytes(content[:kept])
     with pytest.raises(ModelError, match="does not load"):
         Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_a_broken_configuration(mini_copy: Path, content: str) -> None:
-    """CTranslate2's own configuration is read when the model loads."""
-    (mini_copy / "config.json").write_text(content)
-    with pytest.raises(ModelError, match="does not load"):
-        Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT)
-
-
-def test_a_vocabulary_that_is_not_the_models(mini_copy: Path) -> None:
-    """A vocabulary of another model shows when the first text is translated."""
-    (mini_copy / "shared_vocabulary.json").write_text('["<unk>", "</s>", ">>deu<<"]')
-    engine = Engine(resolve(str(mini_copy)), decoding=Decoding(), device=FLOAT)
-    with pytest.raises(ModelError, match="fails to translate"):
-        engine.translate(CAPTIONS, ENGLISH, GERMAN)
 
 
 @pytest.mark.parametrize(
@@ -343,3 +355,25 @@ def test_another_error_is_not_tried_again() -> None:
     with pytest.raises(ModelError, match="no such token"):
         BatchLimit(8).run(broken, "m")
     assert asked == [8]
+
+
+def test_padding_is_counted_batch_by_batch() -> None:
+    """The longest come first, as many to a batch as fit at that length; one that is too long has its own."""
+    assert padded_tokens([], 10) == 0
+    assert padded_tokens([3, 5, 4], 15) == 3 * 5
+    assert padded_tokens([3, 5, 4], 10) == 2 * 5 + 3
+    assert padded_tokens([7, 20, 7], 14) == 20 + 2 * 7
+
+
+@given(st.lists(st.integers(1, 60), max_size=200), st.integers(1, 600))
+def test_padding_is_never_negative_and_none_among_equals(lengths: list[int], limit: int) -> None:
+    """No batch has fewer tokens than its texts; of one length, there is no padding."""
+    assert sum(lengths) <= padded_tokens(lengths, limit) <= len(lengths) * max(lengths, default=0)
+    assert padded_tokens([7] * len(lengths), limit) == 7 * len(lengths)
+
+
+def test_what_the_model_reads(engine: Engine) -> None:
+    """Source tokens count the language token and the end; one batch is padded to its longest text."""
+    found = engine.translate(CAPTIONS, ENGLISH, GERMAN)
+    lengths = [len(pieces) + 2 for pieces in engine._tokenizer.encode(CAPTIONS)]
+    assert (found.source_tokens, found.padded_tokens) == (sum(lengths), 3 * max(lengths))

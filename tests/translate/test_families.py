@@ -1,7 +1,7 @@
 """Each family says through our engine what transformers says: the same tokens, the same log-probabilities."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,32 @@ def test_a_text_that_is_too_long(tiny: Tiny) -> None:
     text = longest_text(tiny.family)
     found = tiny.engine.translate([text, text + " dog", "a dog"], ENGLISH, GERMAN)
     assert [target is None for target in found.targets] == [False, True, False]
+
+
+def test_a_model_that_never_ends(tiny: Tiny) -> None:
+    """A random model never says the end: its translations are cut at the limit, the prefix left out, and flagged."""
+    found = tiny.engine.translate(random_texts(tiny.family, 20), ENGLISH, GERMAN)
+    assert found.tokens == [LIMIT] * 20
+    assert found.unfinished == [True] * 20
+
+
+@pytest.mark.parametrize("family", [Family.M2M_100, Family.NLLB])
+def test_an_end_exactly_at_the_limit_counts_behind_a_prefix_too(family: Family, tmp_path: Path) -> None:
+    """With room for just its tokens a translation is finished, and with room for one less it is not."""
+    _, network = save_tiny(family, tmp_path / "saved")
+    with torch.no_grad():
+        network.model.shared.weight[network.config.eos_token_id] *= 4  # so that it does end now and then
+    network.save_pretrained(tmp_path / "saved")
+    convert(tmp_path / "saved", tmp_path / "converted", quantization="float32")
+    model, texts = read_model(tmp_path / "converted", family), random_texts(family, 100)
+    first = Engine(model, decoding=GREEDY, device=FLOAT).translate(texts, ENGLISH, GERMAN)
+    assert first.unfinished == [tokens == LIMIT for tokens in first.tokens]
+
+    text, tokens = next((text, n) for text, n in zip(texts, first.tokens, strict=True) if 1 < n < LIMIT)
+    for limit, unfinished in ((tokens, False), (tokens - 1, True)):
+        decoding = replace(GREEDY, max_decoding_length=limit)
+        found = Engine(model, decoding=decoding, device=FLOAT).translate([text], ENGLISH, GERMAN)
+        assert (found.tokens, found.unfinished) == ([limit], [unfinished])
 
 
 def test_the_score_of_a_given_translation(tiny: Tiny) -> None:

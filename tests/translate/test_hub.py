@@ -13,10 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tiny_encoders import save_encoder
 
+from filters.encoder_files import Dense, EncoderFiles, read_encoder
 from translate.decoding import Decoding, Device
 from translate.engine import Engine
-from translate.hub import find, is_hub_id, resolve
+from translate.hub import Origin, find, find_as, is_hub_id, resolve
 from translate.languages import parse_language
 from translate.models import MINI, ModelError
 
@@ -50,11 +52,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(path)
         for model_id, folder in self.server.models.items():
             if path in (f"/api/models/{model_id}", f"/api/models/{model_id}/revision/{SHA}"):
-                files = [{"rfilename": file.name} for file in sorted(folder.iterdir())]
+                found = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+                files = [{"rfilename": name} for name in found]
                 self._send(json.dumps({"id": model_id, "sha": SHA, "siblings": files}).encode(), body=body)
                 return
             if path.startswith(f"/{model_id}/resolve/{SHA}/"):
-                self._send((folder / path.rsplit("/", 1)[1]).read_bytes(), body=body)
+                self._send((folder / path.split(f"/{SHA}/")[1]).read_bytes(), body=body)
                 return
         self.send_response(404)
         self.send_header("X-Error-Code", "RepoNotFound")
@@ -152,6 +155,72 @@ def test_a_converted_model_is_fetched_as_it_is(hub: Hub, cache: Path) -> None:
     assert resolve("someone/mini").digest == resolve("mini").digest
 
 
+def find_encoder(name: str, *, make: bool = True) -> tuple[EncoderFiles, Origin]:
+    """Find a sentence encoder as a teacher is found."""
+    return find_as(read_encoder, name, others=("muse",), example="sentence-transformers/LaBSE", make=make)
+
+
+def test_a_sentence_encoder_is_fetched_with_its_modules(hub: Hub, cache: Path, tmp_path: Path) -> None:
+    """Pooling and dense layers are, of a pickle the tensors alone are kept; other formats and programs are not."""
+    saved = save_encoder(tmp_path / "saved", "bert", dense="pickle", card="language: [en, de]\nlicense: mit").folder
+    for other in ("onnx/model.onnx", "openvino/openvino_model.bin", "2_Dense/run.py", "train.py", ".gitattributes"):
+        (saved / other).parent.mkdir(exist_ok=True)
+        (saved / other).write_text("something")
+    hub.models["someone/encoder"] = saved
+    files, origin = find_encoder("someone/encoder")
+    assert (origin.source, origin.revision, origin.licence) == ("someone/encoder", SHA, "mit")
+    assert sorted({path.split(f"/{SHA}/")[1] for path in hub.asked if "/resolve/" in path}) == [
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/pytorch_model.bin",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    ]
+    assert files.path == cache / "models" / files.digest
+    assert sorted(file.relative_to(files.path).as_posix() for file in files.path.rglob("*") if file.is_file()) == [
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "README.md",
+        "config.json",
+        "model.bin",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocabulary.json",
+    ]
+    assert files.dense == (Dense("2_Dense/model.safetensors", "Tanh"),)
+    hub.asked.clear()
+    assert find_encoder("someone/encoder", make=False) == (files, origin)
+    assert hub.asked == []
+
+
+def test_a_converted_encoder_is_fetched_as_it_is(hub: Hub, cache: Path, tmp_path: Path) -> None:
+    """In CTranslate2's layout it needs no conversion, and its modules come with it."""
+    saved = save_encoder(tmp_path / "saved", "bert", dense="safetensors").folder
+    local, _ = find_encoder(str(saved))
+    hub.models["someone/converted"] = shutil.copytree(local.path, tmp_path / "converted")
+    shutil.rmtree(cache)
+    assert find_encoder("someone/converted")[0].digest == local.digest
+
+
+def test_a_changed_card_is_read_anew(cache: Path, tmp_path: Path) -> None:
+    """Languages that were added to the card of a directory are known, as after any other change there."""
+    saved = save_encoder(tmp_path / "saved", "bert", card="language: de").folder
+    assert find_encoder(str(saved))[0].languages == {"de"}
+    (saved / "README.md").write_text("---\nlanguage: [cs, de]\n---\n")
+    assert find_encoder(str(saved))[0].languages == {"cs", "de"}
+    (saved / "1_Pooling/config.json").write_text('{"pooling_mode": "cls"}')
+    assert find_encoder(str(saved))[0].pooling == ("cls",)
+
+
 def test_an_id_that_is_not_there(hub: Hub, cache: Path) -> None:
     """The message says where was looked."""
     with pytest.raises(ModelError) as refused:
@@ -240,6 +309,21 @@ def test_a_pickle_that_runs_code_is_refused(opus: Path, cache: Path, tmp_path: P
     (evil / "pytorch_model.bin").write_bytes(pickle.dumps({"lm_head.weight": Bomb()}))
     with pytest.raises(ModelError, match="cannot be converted"):
         resolve(str(evil))
+    assert not (tmp_path / "ran").exists()
+    assert nothing_left(cache)
+
+
+def test_a_dense_layer_that_runs_code_is_refused(cache: Path, tmp_path: Path) -> None:
+    """Nor is a program in the place of a module's weights."""
+    saved = save_encoder(tmp_path / "saved", "bert", dense="pickle").folder
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    (saved / "2_Dense/pytorch_model.bin").write_bytes(pickle.dumps({"linear.weight": Bomb()}, protocol=2))
+    with pytest.raises(ModelError, match="cannot be converted: UnpicklingError"):
+        find_encoder(str(saved))
     assert not (tmp_path / "ran").exists()
     assert nothing_left(cache)
 

@@ -3,6 +3,16 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tokens_of_families import (
+    MADLAD,
+    OPUS_EN_MUL,
+    OPUS_EN_ROMANCE,
+    OPUS_EN_SH,
+    OPUS_EN_ZH,
+    OPUS_FI_ZLS,
+    OPUS_ITC_ITC,
+)
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES as M2M_CODES
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB_CODES
 
 from translate.languages import Language, LanguageError, nearest, parse_language
@@ -45,6 +55,10 @@ from translate.languages import Language, LanguageError, nearest, parse_language
         ("ckb", "ckb"),
         ("twi_Latn", "tw"),
         ("aka_Latn", "ak"),
+        ("fuv_Latn", "ff"),
+        ("fuc", "fuc"),
+        ("acm_Arab", "acm"),
+        ("azb_Arab", "azb"),
         ("pbt_Arab", "ps"),
         ("prs_Arab", "fa-AF"),
         ("German", "de"),
@@ -79,6 +93,9 @@ def test_what_is_known_of_a_language() -> None:
         ("ja", "Jpan", False),
         ("th", "Thai", False),
         ("my", "Mymr", False),
+        ("acm", "Arab", True),
+        ("xal", "Cyrl", True),
+        ("ksw", "Mymr", False),
     ],
 )
 def test_script_and_spaces(code: str, script: str, spaced: bool) -> None:
@@ -129,7 +146,11 @@ def test_what_goes_without_saying(one: str, other: str, *, same: bool) -> None:
     assert (parse_language(one).identity == parse_language(other).identity) is same
 
 
-@given(st.sampled_from([*NLLB_CODES, "arb_Latn", "min_Arab", "sat_Olck"]))
+FLORES = [*(code for code in NLLB_CODES if code != "sat_Beng"), "arb_Latn", "min_Arab", "sat_Olck"]
+XTD10 = ["en", "de", "fr", "zh", "ja", "it", "es", "ru", "pl", "tr", "ko"]
+
+
+@pytest.mark.parametrize("code", FLORES)
 def test_every_code_of_flores_comes_back(code: str) -> None:
     """A code of FLORES-200 becomes a tag that means the same language, in the same script."""
     language = parse_language(code)
@@ -137,14 +158,35 @@ def test_every_code_of_flores_comes_back(code: str) -> None:
     assert language.script == {"kor_Hang": "Kore"}.get(code, code[-4:])
 
 
+@pytest.mark.parametrize(
+    "codes",
+    [
+        [*XTD10, "cs"],
+        M2M_CODES["m2m100"],
+        MADLAD,
+        OPUS_EN_MUL,
+        OPUS_EN_ROMANCE,
+        OPUS_EN_SH,
+        OPUS_EN_ZH,
+        OPUS_FI_ZLS,
+        OPUS_ITC_ITC,
+    ],
+    ids=["XTD10", "M2M-100", "MADLAD-400", "en-mul", "en-ROMANCE", "en-sh", "en-zh", "fi-zls", "itc-itc"],
+)
+def test_every_code_of_a_model_comes_back(codes: list[str]) -> None:
+    """What a model calls its languages becomes a tag that means the same language."""
+    for code in codes:
+        if code not in ("ns", "pob"):  # names of M2M-100's and OPUS-MT's own
+            language = parse_language(code)
+            assert parse_language(language.code) == language
+
+
 def test_all_of_flores_are_different_languages() -> None:
     """The 204 languages of FLORES-200 have 204 tags."""
-    codes = {parse_language(code).identity for code in NLLB_CODES if code != "sat_Beng"}
-    codes |= {parse_language(code).identity for code in ("arb_Latn", "min_Arab", "sat_Olck")}
-    assert len(codes) == 204
+    assert len({parse_language(code).identity for code in FLORES}) == 204
 
 
-@pytest.mark.parametrize("code", ["en", "de", "fr", "zh", "ja", "it", "es", "ru", "pl", "tr", "ko"])
+@pytest.mark.parametrize("code", XTD10)
 def test_the_languages_of_xtd10(code: str) -> None:
     """XTD10's eleven languages are written as it writes them."""
     assert parse_language(code).code == code
@@ -185,7 +227,7 @@ def test_nonsense_is_refused(code: str) -> None:
     assert str(refused.value) == f"unknown language {code!r}; codes are BCP-47 such as de or pt-BR"
 
 
-@pytest.mark.parametrize("code", ["und", "mul", "mis", "zxx"])
+@pytest.mark.parametrize("code", ["und", "mul", "mis", "zxx", "roa", "gem", "zls", "ine", "Germanic languages"])
 def test_codes_for_no_single_language_are_refused(code: str) -> None:
     """ISO 639 has codes for several, unknown and no languages: nothing can be translated into these."""
     with pytest.raises(LanguageError):

@@ -1,6 +1,7 @@
 """Finding a model: what it says of itself, and a clear refusal of what is not one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,12 +116,64 @@ def test_a_vocabulary_that_is_no_list_of_tokens(mini_copy: Path, content: str) -
         resolve(str(mini_copy))
 
 
+@pytest.mark.parametrize("kept", [0, 3, 1000, 100_000, -1])
+def test_a_truncated_model(mini_copy: Path, kept: int) -> None:
+    """Weights that were not copied to their end are refused by the file's name, without loading them."""
+    content = (mini_copy / "model.bin").read_bytes()
+    (mini_copy / "model.bin").write_bytes(content[:kept])
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value) == (
+        f"model '{mini_copy}': {mini_copy}/model.bin ends before its weights do: it was not copied whole"
+    )
+
+
+@pytest.mark.parametrize(("change", "tokens"), [(-5, "9,994"), (1, "10,000")])
+def test_a_vocabulary_of_another_size(mini_copy: Path, change: int, tokens: str) -> None:
+    """A vocabulary that has not a token for each row of the weights is of another model: it would make nonsense."""
+    vocabulary = json.loads((mini_copy / "shared_vocabulary.json").read_text())
+    changed = vocabulary[:change] if change < 0 else [*vocabulary, "one more"]
+    (mini_copy / "shared_vocabulary.json").write_text(json.dumps(changed))
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value) == (
+        f"model '{mini_copy}': {mini_copy} has {tokens} tokens in its vocabulary and 9,999 in its weights: "
+        "they are not of one model"
+    )
+
+
+def test_a_vocabulary_for_each_side(mini_copy: Path) -> None:
+    """Both are needed, and both have the size of their weights."""
+    (mini_copy / "shared_vocabulary.json").rename(mini_copy / "source_vocabulary.json")
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value) == f"{mini_copy} lacks target_vocabulary.json"
+    (mini_copy / "target_vocabulary.json").write_text("[]")
+    with pytest.raises(ModelError, match="has 0 tokens in its vocabulary and 9,999 in its weights"):
+        resolve(str(mini_copy))
+    shutil.copy(mini_copy / "source_vocabulary.json", mini_copy / "target_vocabulary.json")
+    assert resolve(str(mini_copy)).tokens == resolve("mini").tokens
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("", "is not JSON: "), ("{", "is not JSON: "), ("[]", "is not a mapping of settings")],
+)
+def test_a_broken_configuration(mini_copy: Path, content: str, problem: str) -> None:
+    """CTranslate2's own configuration has to be one."""
+    (mini_copy / "config.json").write_text(content)
+    with pytest.raises(ModelError) as refused:
+        resolve(str(mini_copy))
+    assert str(refused.value).startswith(f"{mini_copy}/config.json {problem}")
+
+
 def test_a_vocabulary_of_lines(mini_copy: Path) -> None:
     """Older conversions have the vocabulary as a text file, one token a line."""
     tokens = json.loads((mini_copy / "shared_vocabulary.json").read_text())
     (mini_copy / "shared_vocabulary.json").unlink()
-    (mini_copy / "shared_vocabulary.txt").write_text("\n".join(tokens))
-    assert resolve(str(mini_copy)).tokens == resolve("mini").tokens
+    for end in ("", "\n"):
+        (mini_copy / "shared_vocabulary.txt").write_text("\n".join(tokens) + end)
+        assert resolve(str(mini_copy)).tokens == resolve("mini").tokens
 
 
 def test_a_vocabulary_of_lines_that_is_not_text(mini_copy: Path) -> None:
@@ -209,6 +262,14 @@ def test_one_target_needs_no_token(mini_copy: Path) -> None:
     assert model.knows() == "it translates to de"
     with pytest.raises(ModelError, match=r"translates to 'de', not to Italian \(it\)$"):
         model.check(ENGLISH, ITALIAN)
+
+
+def test_a_group_of_languages_is_none(mini_copy: Path) -> None:
+    """OPUS-MT's models from a group (``zls``, ``roa``) do not say which languages they read; they read several."""
+    model = single_target(mini_copy, source_lang="zls", target_lang="eng")
+    assert model.source_language is None
+    for code in ("hr", "bg", "sl"):
+        model.check(parse_language(code), ENGLISH)
 
 
 def test_one_target_that_is_not_named(mini_copy: Path) -> None:

@@ -137,7 +137,7 @@ def test_rules_that_are_off_are_named(config_of: ConfigOf) -> None:
     """A reader must not take a rule that did not judge for one that found nothing."""
     config = config_of("de", judge={"rules": ["empty", "too_long"]}, translate={"back_translation": True})
     audit = tally(Summary(), config=config)
-    assert audit["notes"][0].startswith("Rules that were switched off: wrong language, wrong script,")
+    assert audit["notes"][0].startswith("Rules that were switched off: unfinished, wrong language, wrong script,")
     assert [name for name, rule in audit["rules"].items() if rule["active"]] == ["too_long", "empty"]
 
 

@@ -112,6 +112,7 @@ def test_sample_carries_scores_and_shard(pairs_of: PairsOf) -> None:
     assert scores == {
         "mt_logprob": -0.5,
         "mt_tokens": 5,
+        "mt_unfinished": False,
         "back_logprob": None,
         "lid_prob": 0.75,
         "similarity": 0.1235,
