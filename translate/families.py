@@ -64,7 +64,8 @@ _VAGUE: Final = frozenset({"zho"})
 
 _MARKS: Final[Mapping[Family, tuple[re.Pattern[str], str]]] = {
     Family.MARIAN: (re.compile(">>"), "> >"),
-    Family.T5: (re.compile("<(?=2|/s>|pad>|unk>|extra_id_)"), "< "),
+    # SentencePiece takes full-width and small signs for these too.
+    Family.T5: (re.compile("[<＜﹤](?=[2２]|(?:[/／]s|pad|unk)[>＞﹥]|extra_id_)"), "< "),
 }
 """What in a text would be read as a token, and how it is written instead."""
 

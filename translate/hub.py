@@ -171,7 +171,7 @@ def _check_may_make(name: str, *, make: bool) -> None:
 def _download(name: str, model_id: str, revision: str | None, out: Path) -> str:
     """Fetch what a conversion needs to ``out`` and return the commit; raises `ModelError`."""
     import huggingface_hub
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     where = model_id + (f" at revision {revision}" if revision else "")
     provide = (
@@ -190,6 +190,11 @@ def _download(name: str, model_id: str, revision: str | None, out: Path) -> str:
             top = "/" not in file and any(fnmatch(file, pattern) for pattern in patterns)
             if top or _FETCHED_BELOW.fullmatch(file):
                 huggingface_hub.hf_hub_download(model_id, file, revision=about.sha, local_dir=out, endpoint=endpoint)
+    except GatedRepoError as error:  # one of the next two, so it comes before them
+        raise ModelError(
+            f"model {name!r}: {model_id} is gated at Hugging Face: accept its terms on its page there, and set "
+            "HF_TOKEN to a token of that account"
+        ) from error
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise ModelError(
             f"model {name!r}: there is no directory of that name, and no {where} at Hugging Face"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tiny_encoders import save_encoder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -164,3 +165,20 @@ def test_translate_speed_has_all_sides(data: Path, model: str) -> None:
     assert [str(row["what"])[:3] for row in rows] == ["(a)", "(b)", "(c)", "(d)", "(e)"]
     assert rows[0]["over (a)"] == rows[3]["over (d)"] == 1
     assert [row["captions"] for row in rows] == [30, 30, 30, 4, 4]
+
+
+@pytest.mark.slow
+def test_teacher_speed_has_all_sides(data: Path) -> None:
+    """The bundled teacher, transformers and ours with the same weights, and how near these are to each other."""
+    for language in SENTENCES:
+        text = "".join(f"a dog {i}\n" for i in range(8))
+        (data / "multi30k" / f"test_2016_flickr.{language}.gz").write_bytes(gzip.compress(text.encode()))
+    teacher = save_encoder(data / "encoder", "bert").folder
+    rows = figures("teacher_speed", data, "--teacher", str(teacher), "--captions", "8", "--rounds", "1")
+    assert [row["what"] for row in rows] == [
+        "muse",
+        "transformers, float32, batches of 32",
+        "ours, CTranslate2, int8",
+    ]
+    assert [row["sentences"] for row in rows] == [8, 8, 8]
+    assert rows[1]["over transformers"] == 1

@@ -32,6 +32,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, models: dict[str, Path]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.models = models
+        self.gated: set[str] = set()
         self.asked: list[str] = []
 
 
@@ -56,11 +57,17 @@ class _Handler(BaseHTTPRequestHandler):
                 files = [{"rfilename": name} for name in found]
                 self._send(json.dumps({"id": model_id, "sha": SHA, "siblings": files}).encode(), body=body)
                 return
+            if path.startswith(f"/{model_id}/resolve/{SHA}/") and model_id in self.server.gated:
+                self._refuse(403, "GatedRepo")
+                return
             if path.startswith(f"/{model_id}/resolve/{SHA}/"):
                 self._send((folder / path.split(f"/{SHA}/")[1]).read_bytes(), body=body)
                 return
-        self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
+        self._refuse(404, "RepoNotFound")
+
+    def _refuse(self, status: int, code: str) -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -229,6 +236,15 @@ def test_an_id_that_is_not_there(hub: Hub, cache: Path) -> None:
         "model 'Helsinki-NLP/opus-mt-xx-yy': there is no directory of that name, and no Helsinki-NLP/opus-mt-xx-yy at "
         "Hugging Face"
     )
+    assert nothing_left(cache)
+
+
+def test_a_gated_model(hub: Hub, cache: Path) -> None:
+    """Whoever has not accepted its terms is told so, and nothing is kept."""
+    hub.gated.add("Helsinki-NLP/opus-mt-en-mul")
+    with pytest.raises(ModelError, match=r"is gated at Hugging Face: accept its terms .* and set HF_TOKEN") as raised:
+        resolve("Helsinki-NLP/opus-mt-en-mul")
+    assert "\n" not in str(raised.value)
     assert nothing_left(cache)
 
 

@@ -35,6 +35,7 @@ def test_a_marker_in_a_text_is_text(tokenizer: Tokenizer) -> None:
     [
         (Family.MARIAN, "a sign >>fra<< here", "a sign > >fra<< here"),
         (Family.T5, "a sign <2fr> here </s>", "a sign < 2fr> here < /s>"),
+        (Family.T5, "a sign ＜2fr＞ here ﹤／s﹥ <", "a sign < 2fr＞ here < ／s﹥ <"),
         (Family.T5, "I <3 dogs", "I <3 dogs"),
         (Family.NLLB, "fra_Latn", "fra_Latn"),
         (Family.M2M_100, "__fr__", "__fr__"),
