@@ -198,6 +198,24 @@ def _models(options: argparse.Namespace) -> int:
     return DONE if all(not use.problems for use in uses) else WRONG
 
 
+def _noise(options: argparse.Namespace) -> int:
+    from pipelines.noise import noise, noise_lines
+
+    planted = noise(
+        options.input,
+        options.out,
+        language=options.language,
+        ratio=options.ratio,
+        kinds=[kind.strip() for kind in options.kinds.split(",")] if options.kinds else None,
+        seed=options.seed,
+        other=options.other,
+        teacher=options.teacher,
+    )
+    for line in noise_lines(planted, options.out):
+        print(line)
+    return DONE
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
@@ -243,6 +261,15 @@ def _parser() -> argparse.ArgumentParser:
     added = command("models", _models, "list the models of a configuration, or fetch and convert them ahead of a run")
     added.add_argument("arguments", metavar="[fetch] CONFIG.yaml", nargs="+")
     settable(added)
+    added = command("noise", _noise, "plant noise at an exact ratio in clean pairs, with the label and kind of each")
+    added.add_argument("input", metavar="INPUT", nargs="+", help="a parallel file, a run, or two line-aligned files")
+    added.add_argument("--language", required=True, help="of the translations")
+    added.add_argument("--out", metavar="FILE", required=True, help=".parquet, .tsv or .jsonl")
+    added.add_argument("--ratio", type=float, default=0.2, help="the share of noisy pairs (default 0.2)")
+    added.add_argument("--kinds", metavar="KIND,KIND", help="default: all that the input allows")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--other", metavar="FILE", help="texts in another language, or another language of the run")
+    added.add_argument("--teacher", default="muse", help="what near_miss finds similar captions by (default muse)")
     added = command("verify", _verify, "re-read a run and check every promise")
     added.add_argument("run", metavar="RUN")
     added = command("show", _show, "what happened to one item, or to a sample of items")

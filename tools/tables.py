@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from filters.noise_kinds import KINDS
 from filters.thresholds import LANGUAGE_THRESHOLDS, MEASURED_WHY, TEACHER_THRESHOLDS, THRESHOLDS
 from filters.verdict import RULES
 from pipelines.captions import REJECT_REASONS
@@ -38,6 +39,9 @@ def tables() -> dict[str, str]:
         for name, row in rows.items()
     ]
     return {
+        "noise": _table(
+            "noise", "| kind | what is done |", [f"| `{name}` | {kind.explanation} |" for name, kind in KINDS.items()]
+        ),
         "rejects": _table("rejects", "| reason | what it means |", rejects),
         "rules": _table("rules", "| reason | what it means | thresholds |", rules),
         "thresholds": _table("thresholds", "| threshold | default | range | why |", bounds),
