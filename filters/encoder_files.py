@@ -90,6 +90,11 @@ class EncoderFiles:
     documented: bool
     """Whether ``modules.json`` is there; without it, mean pooling is assumed."""
 
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same text might be embedded otherwise."""
+        return f"{self.digest}-{self.prefix}"
+
     def knows(self, language: str) -> bool:
         """Return whether the card lists ``language`` (BCP-47; its first subtag counts), or lists none at all."""
         return not self.languages or _macro(language) in self.languages

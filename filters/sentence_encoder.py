@@ -78,7 +78,7 @@ class SentenceEncoder:
     @property
     def digest(self) -> str:
         """Changes whenever the same text might be embedded otherwise."""
-        return f"{self._files.digest}-{self._files.prefix}"
+        return self._files.identity
 
     def knows(self, language: str) -> bool:
         """Return whether the model card lists ``language`` (BCP-47; its first subtag counts), or lists none."""

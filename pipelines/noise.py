@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from filters.noise import KINDS, NoiseError, plant
 from pipelines import files
 from pipelines.config import ConfigError, ScoreConfig, nearest
-from pipelines.parallel import Reject, kept_pairs, read_parallel
+from pipelines.parallel import Reject, kept_pairs, opened, read_parallel
 from pipelines.run import Run
 from pipelines.teachers import find_teacher
 from translate.decoding import Device
@@ -117,7 +117,7 @@ def _others(inputs: Sequence[str], other: str, pairs: pa.Table) -> list[str | No
     path = Path(other)
     if not path.is_file():
         raise ConfigError([f"--other {other}: there is no such file"])
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as content:
+    with opened(path) as content:
         lines = [line.decode("utf-8", "replace").strip() or None for line in content]
     # Of files with other lines than the pairs, each pair gets one; with the same number they are taken for aligned.
     return [lines[i % len(lines)] for i in range(pairs.num_rows)] if lines else []

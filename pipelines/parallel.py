@@ -138,7 +138,7 @@ def _tsv(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
 
 
 def _csv(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
-    with _opened(path) as content:
+    with opened(path) as content:
         reader = csv.DictReader(line.decode("utf-8", "replace") for line in content)
         for name in columns:
             if name not in (reader.fieldnames or ()):
@@ -183,7 +183,7 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str | None]]:
     """Yield the origin and the text of each line; None where its bytes are not UTF-8."""
-    with _opened(path) as content:
+    with opened(path) as content:
         for i, line in enumerate(content, 1):
             try:
                 yield f"{path}:{i}", line.decode("utf-8-sig" if i == 1 else "utf-8").rstrip("\r\n")
@@ -191,7 +191,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str | None]]:
                 yield f"{path}:{i}", None
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """Open the bytes of ``path``, unpacked where its name ends in ``.gz``."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 

@@ -22,7 +22,7 @@ class TeacherPlan:
     @property
     def identity(self) -> str:
         """Changes whenever the same text might be embedded otherwise; part of a score's fingerprint."""
-        return f"{self.files.digest}-{self.files.prefix}" if self.files else load_teacher(self.name).digest
+        return self.files.identity if self.files else load_teacher(self.name).digest
 
     def knows(self, language: str) -> bool:
         """Return whether the teacher was trained on ``language`` (BCP-47), as far as its files say."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,8 +94,6 @@ def test_two_line_aligned_files(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
 def test_every_json_line_is_a_pair_or_a_reject(records: list[tuple[str, str]]) -> None:
     """Nothing disappears, whatever the texts are."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pairs.jsonl"
         file.write_text("".join(json.dumps({"source": one, "target": two}) + "\n" for one, two in records), "utf-8")
