@@ -1,9 +1,10 @@
 """Which language a translation is in, by fastText, fitted to sentences of a few words."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import fasttext
 import numpy as np
@@ -71,6 +72,17 @@ def plausible_labels(labels: Iterable[str]) -> frozenset[str]:
     return _COMMON.union(wanted, *(group for group in _CONFUSED if wanted & set(group)))
 
 
+class Identified(NamedTuple):
+    """What `LanguageIdentifier.identify` tells of each text; all three null where it tells nothing."""
+
+    label: pa.StringArray
+    """The likeliest label."""
+    prob: pa.FloatArray
+    """float32, 0 to 1: the probability of the expected label."""
+    other: pa.FloatArray
+    """float32, 0 to 1: that of the likeliest other one."""
+
+
 class LanguageIdentifier:
     """fastText language identification (Joulin et al. 2016, see ``data/README.md``).
 
@@ -87,11 +99,11 @@ class LanguageIdentifier:
         """Return whether the model has the label; of a language that it has not, `identify` says nothing."""
         return f"__label__{label}" in self._index
 
-    def identify(self, texts: pa.Array, *, expected: str, plausible: Collection[str]) -> tuple[pa.Array, pa.Array]:
-        """Return for each text the likeliest label and the probability of ``expected`` (float32, 0 to 1).
+    def identify(self, texts: pa.Array, *, expected: str, plausible: Collection[str]) -> Identified:
+        """Tell the language of each text; see `Identified`.
 
         Only ``expected``, the ``plausible`` labels (see `plausible_labels`) and one that has the majority
-        anyway share the probability. Both are null where there is nothing to tell by: a null text, one of too
+        anyway share the probability. All are null where there is nothing to tell by: a null text, one of too
         few letters, one of which the model knows no part, or an ``expected`` that the model does not know.
         """
         letters = pc.add(
@@ -101,50 +113,82 @@ class LanguageIdentifier:
         enough = pc.fill_null(pc.greater_equal(letters, _MIN_LETTERS), False).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(enough)
         if not self.knows(expected) or not len(rows):
-            return pa.nulls(len(texts), pa.string()), pa.nulls(len(texts), pa.float32())
+            nothing = pa.nulls(len(texts), pa.float32())
+            return Identified(pa.nulls(len(texts), pa.string()), nothing, nothing)
         told = texts.take(pa.array(rows))
-        probs = self._probabilities(_prepared(told))
-        silent = probs.max(axis=1) < _MIN_TOP
-
+        found = self._ranked(_prepared(told))
         home = self._index[f"__label__{expected}"]
         among = np.zeros(len(self._labels), dtype=bool)
         among[[i for i, label in enumerate(self._labels) if label in plausible or i == home]] = True
-        shared = np.where(among | (probs >= _MAJORITY), probs, 0.0)
-        self._rule_out_by_script(shared, told, home)
-        total = shared.sum(axis=1)
+        silent = found.first < _MIN_TOP
+        found = found.where(among[found.label] | (found.prob >= _MAJORITY))
+        found = found.where(~self._ruled_out_by_script(found, told, home))
+        total = np.bincount(found.row, found.prob, minlength=len(rows))
         silent |= total <= 0
-        share = shared[:, home] / np.where(total > 0, total, 1.0)
+        total[total <= 0] = 1.0
+        best, _ = found.top()
+        at_home = found.where(found.label == home)
+        prob = np.bincount(at_home.row, at_home.prob, minlength=len(rows)) / total
+        other = found.where(found.label != home).top()[1] / total
 
-        best = np.full(len(texts), -1)
-        best[rows] = np.where(silent, -1, shared.argmax(axis=1))
-        prob = np.full(len(texts), np.nan)
-        prob[rows] = np.where(silent, np.nan, share)
-        return (
-            pa.array(self._labels).take(pa.array(best, mask=best < 0)),
-            pa.array(prob, pa.float32(), mask=np.isnan(prob)),
-        )
+        def spread(values: npt.NDArray[np.float64]) -> pa.FloatArray:
+            everywhere = np.full(len(texts), np.nan)
+            everywhere[rows] = np.where(silent, np.nan, values)
+            return pa.array(everywhere, pa.float32(), mask=np.isnan(everywhere))
 
-    def _probabilities(self, lines: list[str]) -> npt.NDArray[np.float32]:
-        """Return float32 [lines, labels], 0 where negligible."""
+        labels = np.full(len(texts), -1)
+        labels[rows] = np.where(silent, -1, best)
+        return Identified(pa.array(self._labels).take(pa.array(labels, mask=labels < 0)), spread(prob), spread(other))
+
+    def _ranked(self, lines: list[str]) -> "_Ranked":
+        """Return the labels of each line that are not negligible."""
         labels, probs = self._model.predict(lines, k=_CANDIDATES, threshold=_NEGLIGIBLE)
         counts = np.fromiter(map(len, labels), dtype=np.intp, count=len(lines))
-        columns = np.fromiter(map(self._index.__getitem__, chain.from_iterable(labels)), dtype=np.intp)
-        matrix = np.zeros((len(lines), len(self._labels)), dtype=np.float32)
-        matrix[np.repeat(np.arange(len(lines)), counts), columns] = np.fromiter(
-            chain.from_iterable(probs), dtype=np.float32
+        return _Ranked(
+            len(lines),
+            np.repeat(np.arange(len(lines)), counts),
+            np.fromiter(map(self._index.__getitem__, chain.from_iterable(labels)), dtype=np.intp),
+            np.fromiter(chain.from_iterable(probs), dtype=np.float32),
         )
-        return matrix
 
-    def _rule_out_by_script(self, probs: npt.NDArray[np.float32], texts: pa.Array, home: int) -> None:
-        """Zero in ``probs`` the rivals of ``home`` that kana, or the want of them, exclude.
+    def _ruled_out_by_script(self, found: "_Ranked", texts: pa.Array, home: int) -> npt.NDArray[np.bool_]:
+        """Return which entries are rivals of ``home`` that kana, or the want of them, exclude.
 
         The model takes one short Chinese sentence in twenty for Japanese, which hardly ever does without
         kana.
         """
+        of_script = np.array([label in ("ja", "wuu", "yue", "zh") for label in self._labels])
+        of_script[home] = False
+        rivals = of_script[found.label]
+        if not rivals.any():
+            return rivals
         kana = pc.match_substring_regex(texts, r"[\p{Hiragana}\p{Katakana}]").to_numpy(zero_copy_only=False)
-        for i, label in enumerate(self._labels):
-            if i != home and label in ("ja", "wuu", "yue", "zh"):
-                probs[~kana if label == "ja" else kana, i] = 0.0
+        japanese = np.array(self._labels)[found.label] == "ja"
+        return rivals & (japanese != kana[found.row])
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Labels with probabilities, a row's one after the other and the likeliest first."""
+
+    rows: int
+    row: npt.NDArray[np.intp]
+    label: npt.NDArray[np.intp]
+    prob: npt.NDArray[np.float32]
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "_Ranked":
+        return _Ranked(self.rows, self.row[chosen], self.label[chosen], self.prob[chosen])
+
+    @property
+    def first(self) -> npt.NDArray[np.float64]:
+        return self.top()[1]
+
+    def top(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return each row's likeliest label, -1 where it has none, and its probability, 0 there."""
+        label, prob = np.full(self.rows, -1), np.zeros(self.rows)
+        heads = np.flatnonzero(np.diff(self.row, prepend=-1))
+        label[self.row[heads]], prob[self.row[heads]] = self.label[heads], self.prob[heads]
+        return label, prob
 
 
 def _prepared(texts: pa.Array) -> list[str]:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from filters.lengths import EXPECTED_RATIO, expected_ratio
 from filters.numerals import numbers_differ
+from filters.signs import ending_differs, oddity, punctuation_difference, unbalanced
+from filters.written import written_numbers_differ
 
 __all__ = ["EXPECTED_RATIO", "expected_ratio", "measure"]
 
@@ -26,6 +28,10 @@ _MIN_WORDS: Final = 3
 _NGRAM: Final = 2
 _NGRAM_UNSPACED: Final = 4
 """Four characters of Chinese or Japanese are about two words."""
+
+_LOOP: Final = 4
+_LOOP_UNSPACED: Final = 6
+"""Words, or characters, of the longest phrase that is looked for in loops."""
 
 _SCRIPTS: Final = MappingProxyType(
     {
@@ -71,12 +77,12 @@ _UNSPACED: Final = r"([\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer
 
 
 def measure(
-    source: pa.Array, target: pa.Array, *, script: str, spaced: bool, expected_ratio: float
+    source: pa.Array, target: pa.Array, *, language: str, script: str, spaced: bool, expected_ratio: float
 ) -> dict[str, pa.Array]:
     """Return the scores of English ``source`` and ``target`` (string arrays of one length), by column name.
 
-    ``script`` is the target language's, in ISO 15924; ``spaced``: its words have spaces between them;
-    ``expected_ratio``: its characters per English character. All are null where source or target is null:
+    ``language`` is the target's, in BCP-47; ``script`` its script, in ISO 15924; ``spaced``: its words have spaces
+    between them; ``expected_ratio``: its characters per English character. All are null where source or target is null:
 
     - ``length_ratio`` float32 > 0: the target's length over that expected for the source, smoothed for short
       ones.
@@ -85,9 +91,13 @@ def measure(
       too much of the text, unless there are two and they are the source's two.
     - ``repetition`` float32 0 to 1: share of the target's word bigrams (character 4-grams, unless ``spaced``)
       that came before in it, less the same share of the source.
+    - ``loops`` int32 >= 0: how often the target says a phrase of up to four words (six characters) again at once,
+      less the same of the source.
     - ``numbers_differ`` bool: see `filters.numerals.numbers_differ`.
+    - ``number_words_differ`` bool: see `filters.written.written_numbers_differ`; null for a language without lists.
     - ``script_share`` float32 0 to 1: share of the target's letters that belong to the script; 1 where there
       are no letters, null for a script that is not in our table.
+    - ``punctuation_difference``, ``ending_differs``, ``unbalanced``, ``oddity``: see `filters.signs`.
     """
     missing = pc.or_(pc.is_null(source), pc.is_null(target)).to_numpy(zero_copy_only=False)
     source, target = pc.fill_null(source, ""), pc.fill_null(target, "")
@@ -99,7 +109,18 @@ def measure(
         "script_share": _script_share(target, script),
     }
     columns = {name: pa.array(values, pa.float32(), mask=missing | np.isnan(values)) for name, values in scores.items()}
-    return columns | {"numbers_differ": pc.if_else(pa.array(missing), None, numbers_differ(source, target))}
+    loops = _loops(*words, len(target), longest=_LOOP if spaced else _LOOP_UNSPACED)
+    told = {
+        "loops": pa.array(loops, pa.int32()),
+        "numbers_differ": numbers_differ(source, target),
+        "number_words_differ": written_numbers_differ(source, target, language),
+        "punctuation_difference": punctuation_difference(source, target),
+        "ending_differs": ending_differs(source, target),
+        "unbalanced": unbalanced(source, target),
+        "oddity": oddity(target),
+    }
+    known = pa.array(~missing)
+    return columns | {name: pc.if_else(known, column, None) for name, column in told.items()}
 
 
 @dataclass(frozen=True)
@@ -220,3 +241,21 @@ def _repeated(tokens: _Tokens, texts: int, n: int) -> _Floats:
     size = 1 + grams.max(initial=0)
     distinct = np.bincount(pc.unique(pa.array(rows * size + grams)).to_numpy() // size, minlength=texts)
     return (total - distinct) / np.maximum(total, 1)
+
+
+def _loops(source: _Tokens, target: _Tokens, texts: int, *, longest: int) -> _Ints:
+    return np.maximum(_at_once(target, texts, longest) - _at_once(source, texts, _LOOP), 0)
+
+
+def _at_once(tokens: _Tokens, texts: int, longest: int) -> _Ints:
+    """Return how often each text says one phrase of up to ``longest`` tokens again, right after it."""
+    most = np.zeros(texts, dtype=np.int64)
+    for n in range(1, longest + 1):
+        same = (tokens.ids[:-n] == tokens.ids[n:]) & (tokens.rows[:-n] == tokens.rows[n:])
+        if not same.any():
+            continue
+        places = np.arange(len(same))
+        run = places - np.maximum.accumulate(np.where(same, -1, places))
+        ends = np.flatnonzero(run >= n)
+        np.maximum.at(most, tokens.rows[ends], run[ends] // n)
+    return most

@@ -96,6 +96,8 @@ class ScoreConfig(_Section):
     """The sentence encoder for the similarity: ``muse``, a directory or an id at Hugging Face; ``none``: none."""
     teacher_prefix: str | None = None
     """Stands before each text that the teacher reads; by default what its files say, and ``query: `` for an E5."""
+    tokens: bool = False
+    """Have the model read every translation once more, for how sure it is of each token; a third of the time again."""
 
 
 class LanguageOverride(_Section):

@@ -8,22 +8,16 @@ import pyarrow as pa
 
 from filters.rules import expected_ratio, measure
 from filters.verdict import Thresholds, judge
+from pipelines.columns import CHEAP, COSTLY
 from translate.languages import Language
 
-PAIR_SCORES: Final = {
+PAIR_SCORES: Final[dict[str, pa.DataType]] = {
     "mt_logprob": pa.float32(),
     "mt_tokens": pa.int32(),
     "mt_unfinished": pa.bool_(),
     "back_logprob": pa.float32(),
-    "lid_label": pa.string(),
-    "lid_prob": pa.float32(),
-    "similarity": pa.float32(),
-    "back_chrf": pa.float32(),
-    "length_ratio": pa.float32(),
-    "copy_ratio": pa.float32(),
-    "repetition": pa.float32(),
-    "numbers_differ": pa.bool_(),
-    "script_share": pa.float32(),
+    **{field.name: field.type for field in (*COSTLY, *CHEAP)},
+    "clean_probability": pa.float32(),
 }
 """Every score of a pair, by the name it has everywhere."""
 
@@ -67,6 +61,7 @@ class Judge:
         values = measure(
             pairs["source"].combine_chunks(),
             pairs["target"].combine_chunks(),
+            language=self.language.code,
             script=self.language.script,
             spaced=self.language.spaced,
             expected_ratio=expected_ratio(self.language.code, self.language.script),

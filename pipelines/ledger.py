@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 
 from pipelines import files
+from pipelines.columns import COSTLY
 
 ALTERNATIVES: Final = pa.list_(pa.struct([pa.field("target", pa.string()), pa.field("mt_logprob", pa.float32())]))
 """The next best translations of one text, the best first."""
@@ -41,10 +42,7 @@ BACKS: Final = pa.schema(
 SCORES: Final = pa.schema(
     [
         pa.field("text_id", pa.binary(16), nullable=False),
-        pa.field("lid_label", pa.string()),
-        pa.field("lid_prob", pa.float32()),
-        pa.field("similarity", pa.float32()),
-        pa.field("back_chrf", pa.float32()),
+        *(field for field in COSTLY if field.name not in TRANSLATIONS.names),
     ]
 )
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from filters.language import LanguageIdentifier
-from filters.roundtrip import chrf
-from filters.similarity import Teacher, cosine
+from filters.similarity import Teacher
 from pipelines import files
 from pipelines.ledger import ALTERNATIVES, BACKS, SCORES, TRANSLATIONS, Ledger
 from pipelines.plan import LanguagePlan, Plan
+from pipelines.scores import Meter
 from translate.engine import Engine
 from translate.models import Model
 
@@ -117,23 +116,19 @@ class Worker:
         return pa.table(columns, schema=BACKS)
 
     def _measure(self, plan: LanguagePlan, translations: pa.Table, backs: pa.Table | None) -> pa.Table:
-        source = translations["source"].combine_chunks()
-        target = translations["target"].combine_chunks()
-        rows = translations.num_rows
-        label, prob = self._models.identifier().identify(
-            target, expected=plan.language.lid_label, plausible=plan.plausible
+        meter = Meter(
+            source=self._plan.source,
+            language=plan.language,
+            plausible=plan.plausible,
+            identifier=self._models.identifier(),
+            teacher=self._models.teacher() if plan.teacher_knows else None,
+            engine=self._models.engine(plan.model) if self._plan.tokens else None,
         )
-        similarity = self._similarity(source, target) if plan.teacher_knows else pa.nulls(rows, pa.float32())
-        back_chrf = chrf(source, backs["back"].combine_chunks()) if backs else pa.nulls(rows, pa.float32())
-        return pa.table([translations["text_id"], label, prob, similarity, back_chrf], schema=SCORES)
-
-    def _similarity(self, source: pa.StringArray, target: pa.StringArray) -> pa.Array:
-        """Return the teacher's cosine for each row, null where there is no translation."""
-        teacher = self._models.teacher()
-        similarity = cosine(
-            self._sources.of(teacher, source.to_pylist()), teacher.embed(target.fill_null("").to_pylist())
-        )
-        return pc.if_else(pc.equal(pc.utf8_length(target.fill_null("")), 0), pa.scalar(None, pa.float32()), similarity)
+        back = backs["back"].combine_chunks() if backs else None
+        source, target = (translations[name].combine_chunks() for name in ("source", "target"))
+        measured = meter(source, target, back, embed=self._sources.of)
+        columns = [measured[name] for name in SCORES.names if name != "text_id"]
+        return pa.table([translations["text_id"], *columns], schema=SCORES)
 
 
 def _alternatives(others: list[tuple[str, float]]) -> list[dict[str, object]]:

@@ -24,7 +24,7 @@ Resolve = Callable[[str], Model]
 TRANSLATIONS_VERSION = 1
 """Raised when a translation is stored otherwise."""
 
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 """Raised when a stored score is computed otherwise."""
 
 
@@ -51,6 +51,8 @@ class Plan:
     decoding: Decoding
     device: Device
     teacher: TeacherPlan | None
+    tokens: bool
+    """Whether each token of the translations is measured."""
     unit_size: int
 
     @property
@@ -103,6 +105,7 @@ def make_plan(config: Config) -> Plan:
         decoding=decoding,
         device=device_of(config),
         teacher=teacher,
+        tokens=config.score.tokens,
         unit_size=settings.unit_size,
     )
 
@@ -150,6 +153,7 @@ def _plan_language(
             "backs": backs,
             "teacher": teacher.identity if teacher and knows else None,
             "lid": _lid_digest(),
+            "tokens": [model.digest, settings.compute_type] if config.score.tokens else None,
             "version": SCORES_VERSION,
         },
     )

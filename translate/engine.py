@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import ctranslate2
 
@@ -44,6 +44,20 @@ class Translations:
     """Tokens that the encoder read, those around a text counted."""
     padded_tokens: int = 0
     """The same with the padding of the batches they were in."""
+
+
+class Forced(NamedTuple):
+    """A given translation as the model sees it."""
+
+    tokens: list[str]
+    """Its pieces, the end of sentence last."""
+    logprobs: list[float]
+    """Log-probability (natural) of each, after the source and those before it; at most 0."""
+
+    @property
+    def mean(self) -> float:
+        """The mean over the tokens: what `Translations.logprobs` has of the model's own translation."""
+        return sum(self.logprobs) / len(self.logprobs)
 
 
 class Engine:
@@ -120,14 +134,11 @@ class Engine:
             found.unfinished[i] = len(pieces[0]) + len(prefix) == most
         return found
 
-    def score(
-        self, pairs: Sequence[tuple[str, str]], source: Language, target: Language
-    ) -> list[tuple[float, float] | None]:
-        """Return the log-probability (natural) of each given translation: the mean over its tokens and the least.
+    def score(self, pairs: Sequence[tuple[str, str]], source: Language, target: Language) -> list[Forced | None]:
+        """Return the log-probability (natural) of each token of each given translation.
 
-        ``pairs`` are (text, translation); this is forced decoding, as if the model had translated so, and the mean
-        is that of `Translations.logprobs`. None where either side has more pieces than the model has positions.
-        Raises `ModelError` where the engine fails.
+        ``pairs`` are (text, translation); this is forced decoding, as if the model had translated so. None where either
+        side has more pieces than the model has positions. Raises `ModelError` where the engine fails.
         """
         sources, prefix = self._sources([text for text, _ in pairs], source, target)
         targets = [
@@ -147,10 +158,9 @@ class Engine:
             ),
             name=self.model.name,
         )
-        found: list[tuple[float, float] | None] = [None] * len(pairs)
+        found: list[Forced | None] = [None] * len(pairs)
         for i, result in zip(readable, results, strict=True):
-            logprobs = result.log_probs[len(prefix) :]
-            found[i] = (sum(logprobs) / len(logprobs), min(logprobs))
+            found[i] = Forced(result.tokens[len(prefix) :], result.log_probs[len(prefix) :])
         return found
 
     def _sources(self, texts: Sequence[str], source: Language, target: Language) -> tuple[list[list[str]], list[str]]:

@@ -291,7 +291,7 @@ def test_the_score_of_the_models_own_translation(penalty: float) -> None:
     found = engine.translate(CAPTIONS, ENGLISH, GERMAN)
     pairs = [(caption, str(target)) for caption, target in zip(CAPTIONS, found.targets, strict=True)]
     scores = engine.score(pairs, ENGLISH, GERMAN)
-    assert [score and score[0] for score in scores] == pytest.approx(found.logprobs, abs=1e-3)
+    assert [score and score.mean for score in scores] == pytest.approx(found.logprobs, abs=1e-3)
 
 
 def test_a_wrong_translation_scores_lower(engine: Engine) -> None:
@@ -301,8 +301,8 @@ def test_a_wrong_translation_scores_lower(engine: Engine) -> None:
     )
     assert right is not None
     assert wrong is not None
-    assert right[0] > wrong[0] + 1
-    assert right[1] > wrong[1] + 1
+    assert right.mean > wrong.mean + 1
+    assert min(right.logprobs) > min(wrong.logprobs) + 1
 
 
 def test_no_pairs_to_score(engine: Engine) -> None:

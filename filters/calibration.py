@@ -1,0 +1,264 @@
+"""The probability that a pair is clean: what a calibration holds, written as JSON, and what it says of a pair.
+
+numpy alone reads it: where pairs are judged, nothing that fits models is needed (`filters.calibrate` fits them).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from filters.features import FEATURES, Matrix, matrix
+
+VERSION: Final = 1
+"""Of the file. A calibration of another version is refused."""
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_RATE: Final = 0.01
+"""A probability never supposes less noise than this: what was planted is not all that there is."""
+
+_NEVER: Final = 1e-4
+"""No probability is nearer to 0 or 1: the odds of a certainty cannot be weighed against anything."""
+
+
+class CalibrationError(ValueError):
+    """A file is no calibration, or not one that this version reads."""
+
+
+class Model(Protocol):
+    """Features → how much they look like a clean pair's, as log-odds."""
+
+    def log_odds(self, features: Matrix) -> Floats:
+        """Return float64 [rows] of float64 [rows, features], whose NaN are missing values."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `model_from_json` reads."""
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Logistic regression on hinges: each feature bends at its ``knots``, and one that is missing has its own weight.
+
+    The hinges of feature f at knots k are max(0, x - k), beside x itself, all in units of ``scale``.
+    """
+
+    centre: Floats
+    """[features]: stands for a missing value."""
+    scale: Floats
+    """[features], above 0."""
+    knots: Floats
+    """[features, knots]."""
+    weights: Floats
+    """[features, 2 + knots]: of x, of each hinge, and of its being missing."""
+    intercept: float
+
+    def log_odds(self, features: Matrix) -> Floats:
+        """Return float64 [rows]."""
+        return self.basis(features) @ self.weights.ravel() + self.intercept
+
+    def basis(self, features: Matrix) -> Matrix:
+        """Return float64 [rows, features * (2 + knots)], what the weights are for."""
+        missing = np.isnan(features)
+        values = np.clip((np.where(missing, self.centre, features) - self.centre) / self.scale, -_FAR, _FAR)
+        knots = (self.knots - self.centre[:, None]) / self.scale[:, None]
+        hinges = np.maximum(values[:, :, None] - knots[None], 0.0)
+        parts = np.concatenate([values[:, :, None], hinges, missing[:, :, None].astype(np.float64)], axis=2)
+        return parts.reshape(len(features), -1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the coefficients by name."""
+        return {
+            "kind": "logistic",
+            "centre": self.centre.tolist(),
+            "scale": self.scale.tolist(),
+            "knots": self.knots.tolist(),
+            "weights": self.weights.tolist(),
+            "intercept": self.intercept,
+        }
+
+
+_FAR: Final = 20.0
+"""Standard deviations beyond which a value is as odd as it can be."""
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """Gradient-boosted trees. All trees stand in one array of nodes, each tree's root where ``roots`` says."""
+
+    roots: npt.NDArray[np.int32]
+    feature: npt.NDArray[np.int32]
+    """[nodes]: what a node asks for; -1 in a leaf."""
+    threshold: Floats
+    """[nodes]: a value of no more than this goes left."""
+    missing_left: npt.NDArray[np.bool_]
+    left: npt.NDArray[np.int32]
+    right: npt.NDArray[np.int32]
+    value: Floats
+    """[nodes]: what a leaf adds to the log-odds."""
+    baseline: float
+
+    def log_odds(self, features: Matrix) -> Floats:
+        """Return float64 [rows]."""
+        total = np.full(len(features), self.baseline)
+        rows = np.arange(len(features))
+        for root in self.roots:
+            node = np.full(len(features), root)
+            while True:
+                asks = self.feature[node]
+                inner = asks >= 0
+                if not inner.any():
+                    break
+                values = features[rows, np.maximum(asks, 0)]
+                left = np.where(np.isnan(values), self.missing_left[node], values <= self.threshold[node])
+                node = np.where(inner, np.where(left, self.left[node], self.right[node]), node)
+            total += self.value[node]
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the nodes, column by column."""
+        return {
+            "kind": "boosted",
+            "baseline": self.baseline,
+            "roots": self.roots.tolist(),
+            "feature": self.feature.tolist(),
+            "threshold": self.threshold.tolist(),
+            "missing_left": self.missing_left.tolist(),
+            "left": self.left.tolist(),
+            "right": self.right.tolist(),
+            "value": self.value.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Both:
+    """Two models, neither of which is trusted more: the mean of their log-odds."""
+
+    first: Model
+    second: Model
+
+    def log_odds(self, features: Matrix) -> Floats:
+        """Return float64 [rows]."""
+        return (self.first.log_odds(features) + self.second.log_odds(features)) / 2
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both."""
+        return {"kind": "both", "first": self.first.to_json(), "second": self.second.to_json()}
+
+
+def model_from_json(held: Mapping[str, Any]) -> Model:
+    """Return the model that ``to_json`` wrote; raises `CalibrationError`."""
+    if held.get("kind") == "logistic":
+        arrays = {name: np.array(held[name], np.float64) for name in ("centre", "scale", "knots", "weights")}
+        return Logistic(**arrays, intercept=float(held["intercept"]))
+    if held.get("kind") == "boosted":
+        return Boosted(
+            roots=np.array(held["roots"], np.int32),
+            feature=np.array(held["feature"], np.int32),
+            threshold=np.array(held["threshold"], np.float64),
+            missing_left=np.array(held["missing_left"], bool),
+            left=np.array(held["left"], np.int32),
+            right=np.array(held["right"], np.int32),
+            value=np.array(held["value"], np.float64),
+            baseline=float(held["baseline"]),
+        )
+    if held.get("kind") == "both":
+        return Both(model_from_json(held["first"]), model_from_json(held["second"]))
+    raise CalibrationError(f"unknown kind of model {held.get('kind')!r}; known: logistic, boosted, both")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """From a model's log-odds to the probability, among as many noisy pairs as clean ones; rises or stays."""
+
+    log_odds: Floats
+    """[points], ascending."""
+    probability: Floats
+    """[points] in [0, 1]; between the points the line between them, beyond them the last."""
+
+    def __call__(self, log_odds: Floats) -> Floats:
+        """Return float64 [rows]."""
+        found: Floats = np.clip(np.interp(log_odds, self.log_odds, self.probability), _NEVER, 1 - _NEVER)
+        return found
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learnt of the noise in one language."""
+
+    language: str
+    features: tuple[str, ...]
+    """Names of the columns that the model reads."""
+    model: Model
+    curve: Curve
+    noise_rate: float
+    """The share of noisy pairs in the corpus, as far as they look like planted ones; in [0, 1]."""
+    report: Mapping[str, Any]
+    """What was measured while it was learnt: see docs/noise.md. Nothing is judged by it."""
+
+    def clean_probability(self, pairs: pa.Table) -> pa.FloatArray:
+        """Return float32 [rows], 0 to 1: the probability that a pair is clean where `noise_rate`, or 1 %, are not."""
+        even = self.curve(self.model.log_odds(matrix(pairs, self.features)))
+        return pa.array(at_rate(even, max(self.noise_rate, LEAST_RATE)), pa.float32())
+
+    def to_json(self) -> bytes:
+        """Return the file, the same bytes for the same calibration."""
+        held = {
+            "version": VERSION,
+            "language": self.language,
+            "features": list(self.features),
+            "noise_rate": self.noise_rate,
+            "model": self.model.to_json(),
+            "curve": {"log_odds": self.curve.log_odds.tolist(), "probability": self.curve.probability.tolist()},
+            "report": self.report,
+        }
+        return orjson.dumps(held, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Return what `to_json` wrote; raises `CalibrationError` for anything else."""
+        try:
+            held = orjson.loads(content)
+            if held["version"] != VERSION:
+                raise CalibrationError(f"version {held['version']!r}, and this captionloom reads {VERSION}")
+            unknown = set(held["features"]) - set(FEATURES)
+            if unknown:
+                raise CalibrationError(f"unknown features {', '.join(sorted(unknown))}")
+            curve = Curve(*(np.array(held["curve"][name], np.float64) for name in ("log_odds", "probability")))
+            return cls(
+                language=held["language"],
+                features=tuple(held["features"]),
+                model=model_from_json(held["model"]),
+                curve=curve,
+                noise_rate=float(held["noise_rate"]),
+                report=held["report"],
+            )
+        except CalibrationError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CalibrationError(f"this is no calibration: {error!r}") from error
+
+
+def at_rate(even: Floats, noise_rate: float) -> Floats:
+    """Return the probabilities of being clean where ``noise_rate`` of all pairs are noisy, of those where half are.
+
+    Bayes' rule with other priors (Saerens, Latinne and Decaestecker 2002, equation 2.4).
+    """
+    clean, noisy = even * (1 - noise_rate), (1 - even) * noise_rate
+    found: Floats = clean / np.maximum(clean + noisy, np.finfo(np.float64).tiny)
+    return found
+
+
+def share_above(probabilities: Sequence[int], keep: float) -> float:
+    """Return the highest bound, a multiple of 1 / bins, at or above which at least the share ``keep`` lies.
+
+    ``probabilities`` counts how many are at each of the bins + 1 multiples of 1 / bins.
+    """
+    counts = np.asarray(probabilities)
+    from_above = np.cumsum(counts[::-1])[::-1]
+    enough = np.flatnonzero(from_above >= keep * counts.sum())
+    return float(enough[-1]) / (len(counts) - 1) if len(enough) else 0.0
