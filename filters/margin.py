@@ -28,7 +28,8 @@ def ratio_margin(sources: Embeddings, targets: Embeddings, texts: tuple[pa.Array
     the source among the targets of other pairs, and of the target among the sources of other pairs. ``sources`` and
     ``targets`` are float32 [rows, dimension] with rows of length 1, of the ``texts`` (sources, targets): a text that
     is the pair's own is no neighbour of it, in whichever pair it stands. Null for all where there are fewer than 16
-    pairs. Among more than 4,096, a pair's neighbours are looked for in its own block of about as many.
+    pairs, and for a pair that has fewer than four others. Among more than 4,096, a pair's neighbours are looked for in
+    its own block of about as many.
     """
     rows = len(sources)
     if rows < _FEWEST:
@@ -38,13 +39,13 @@ def ratio_margin(sources: Embeddings, targets: Embeddings, texts: tuple[pa.Array
     for block in np.array_split(np.arange(rows), -(-rows // _BLOCK)):
         here = slice(block[0], block[-1] + 1)
         cosines = sources[here] @ targets[here].T
-        np.fill_diagonal(cosines, -1.0)
+        np.fill_diagonal(cosines, -np.inf)
         across = np.ascontiguousarray(cosines.T)
         _mask(cosines, texts[1].slice(block[0], len(block)))
         of_sources = _nearest(cosines)
         _mask(across, texts[0].slice(block[0], len(block)))
         around[here] = (of_sources + _nearest(across)) / 2
-    return pa.array(own / np.maximum(around, _FLOOR), pa.float32())
+    return pa.array(own / np.maximum(around, _FLOOR), pa.float32(), mask=np.isneginf(around))
 
 
 def _mask(cosines: npt.NDArray[np.float32], texts: pa.Array) -> None:
@@ -52,7 +53,7 @@ def _mask(cosines: npt.NDArray[np.float32], texts: pa.Array) -> None:
     ids = texts.dictionary_encode(null_encoding="encode").indices.to_numpy()
     for repeated in np.flatnonzero(np.bincount(ids) > 1):
         same = np.flatnonzero(ids == repeated)
-        cosines[np.ix_(same, same)] = -1.0
+        cosines[np.ix_(same, same)] = -np.inf
 
 
 def _nearest(cosines: npt.NDArray[np.float32]) -> npt.NDArray[Any]:

@@ -111,6 +111,15 @@ class Thresholds:
         0,
         "A mean token probability of one half, which 74 to 98 % of mini's COCO translations exceed.",
     )
+    max_oddity: float | None = _threshold(
+        0.02,
+        0,
+        1,
+        "One human caption in 25,000 has more, and 99.9 % of those that were read in a wrong encoding do.",
+    )
+    min_clean_probability: float | None = _threshold(
+        None, 0, 1, "Off: only a calibration knows it (judge.keep, judge.min_clean_probability)."
+    )
     min_back_chrf: float | None = _threshold(
         18.0, 0, 100, "Three in four pairs of captions that have nothing to do with each other have less."
     )

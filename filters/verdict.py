@@ -162,7 +162,18 @@ RULES: Final[Mapping[str, Rule]] = {
             low="min_length_ratio",
             high="max_length_ratio",
         ),
+        _outside(
+            "mojibake",
+            "Parts of the translation were read in a wrong encoding, or lost.",
+            "oddity",
+            high="max_oddity",
+        ),
         _flagged("numbers_differ", "The translation's numbers are not the source's.", "numbers_differ"),
+        _flagged(
+            "number_words_differ",
+            "The numbers that the translation writes out are not the source's.",
+            "number_words_differ",
+        ),
         _soft(
             "low_similarity",
             "The teacher finds that source and translation mean different things.",
@@ -184,18 +195,27 @@ RULES: Final[Mapping[str, Rule]] = {
             zero="min_back_chrf",
             full="full_back_chrf",
         ),
+        _outside(
+            "low_clean_probability",
+            "A calibration finds the pair too likely to be noise.",
+            "clean_probability",
+            low="min_clean_probability",
+        ),
     )
 }
 """Every reason to drop a pair, in judging order. A new rule is one more entry here."""
 
+CERTAIN: Final = ("too_long", "empty", "unfinished")
+"""Rules that no calibration replaces: there is no whole translation."""
 
-def judge(pairs: pa.Table, *, rules: Sequence[str], thresholds: Thresholds) -> pa.Table:
+
+def judge(pairs: pa.Table, *, rules: Sequence[str], thresholds: Thresholds, weight_by: str | None = None) -> pa.Table:
     """Return ``pairs`` with the verdict appended: ``keep``, ``reasons`` and ``weight``.
 
     ``keep`` bool; ``reasons`` list<string>: all ``rules`` that fire, in the order of `RULES`, empty for a
     kept pair; ``weight`` float32: 0 for a dropped pair, above 0 and up to 1 for a kept one, the smallest that
-    any soft score among the ``rules`` allows it, 1 where none is there. A verdict that is there already is
-    replaced. Raises `UnknownRuleError`.
+    any soft score among the ``rules`` allows it, 1 where none is there, or, instead, what the column ``weight_by``
+    says. A verdict that is there already is replaced. Raises `UnknownRuleError`.
     """
     active = _in_order(rules)
     pairs = pairs.drop_columns([name for name in ("keep", "reasons", "weight") if name in pairs.column_names])
@@ -206,6 +226,8 @@ def judge(pairs: pa.Table, *, rules: Sequence[str], thresholds: Thresholds) -> p
         ramp = rule.ramp.weigh(pairs, thresholds) if rule.ramp else None
         if ramp is not None:
             weight = np.minimum(weight, ramp)
+    if weight_by is not None:
+        weight = np.asarray(pc.cast(pairs[weight_by], pa.float64()).to_numpy(zero_copy_only=False))
     keep = ~fired.any(axis=1)
     return (
         pairs.append_column("keep", pa.array(keep))

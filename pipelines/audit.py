@@ -1,7 +1,7 @@
 """The audit pipeline: the finished run in, ``audit.json`` and ``report.html`` out."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,8 +12,9 @@ import pyarrow as pa
 from pipelines import files
 from pipelines.config import Config
 from pipelines.report import render
+from pipelines.report.calibration import read_measured
 from pipelines.report.cards import pictured
-from pipelines.report.figures import Audit
+from pipelines.report.figures import Audit, CalibrationFigures
 from pipelines.report.tally import tally
 from pipelines.report.thumbnails import read_thumbnails
 from pipelines.run import Run
@@ -27,15 +28,20 @@ _BATCH_ROWS = 65_536
 def write_audit(run: Run, config: Config, launcher: Launcher) -> Audit:
     """Audit a finished run: write ``audit.json`` and ``report.html`` into its audit folder and return the former.
 
-    The same run gives the same bytes on every runner.
+    The same run gives the same bytes on every runner. Raises `RunFailed` for a calibration that cannot be read.
     """
     target = files.join(run.audit, "audit.json")
-    figures = WriteFigures(_parts(run.pairs), _parts(run.rejects), target=target, config=config)
+    measured = read_measured(run.calibration, config.languages)
+    calibration = {code: each.figures() for code, each in measured.items()}
+    parts = _parts(run.pairs), _parts(run.rejects)
+    figures = WriteFigures(*parts, target=target, config=config, calibration=calibration)
     launcher.run(lambda pipeline: pipeline | "Audit" >> figures)
     # Results do not come back from a runner, so the file is what carries them.
     audit: Audit = orjson.loads(files.read_bytes(target))
     thumbnails = read_thumbnails(pictured(audit), run.shards)
-    files.write_bytes(files.join(run.audit, "report.html"), render(audit, thumbnails=thumbnails).encode())
+    files.write_bytes(
+        files.join(run.audit, "report.html"), render(audit, thumbnails=thumbnails, measured=measured).encode()
+    )
     return audit
 
 
@@ -43,13 +49,22 @@ class WriteFigures(beam.PTransform):
     """Pipeline → the path of the audit's JSON, written.
 
     ``pairs`` and ``rejects`` are paths of Parquet parts; each becomes one summary, and these are combined.
+    ``calibration``: what was measured of the noise, by language.
     """
 
-    def __init__(self, pairs: list[str], rejects: list[str], *, target: str, config: Config) -> None:
+    def __init__(
+        self,
+        pairs: list[str],
+        rejects: list[str],
+        *,
+        target: str,
+        config: Config,
+        calibration: Mapping[str, CalibrationFigures],
+    ) -> None:
         super().__init__()
         self._pairs = pairs
         self._rejects = rejects
-        self._write = functools.partial(_write_figures, target=target, config=config)
+        self._write = functools.partial(_write_figures, target=target, config=config, calibration=dict(calibration))
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
         """Summarise every part, add up and write."""
@@ -102,9 +117,12 @@ def _tables(path: str) -> Iterable[pa.Table]:
             yield pa.Table.from_batches([batch])
 
 
-def _write_figures(summary: Summary, *, target: str, config: Config) -> str:
+def _write_figures(summary: Summary, *, target: str, config: Config, calibration: dict[str, CalibrationFigures]) -> str:
+    audit = tally(summary, config=config)
+    if calibration:
+        audit["calibration"] = calibration
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    files.write_bytes(target, orjson.dumps(tally(summary, config=config), option=options))
+    files.write_bytes(target, orjson.dumps(audit, option=options))
     return target
 
 

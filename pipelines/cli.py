@@ -127,6 +127,7 @@ def _start(
 ) -> "Outcome":
     """Check everything, then run; raises `ConfigError` with all problems at once."""
     from pipelines import files
+    from pipelines.calibrations import load_calibrations
     from pipelines.config import ConfigError
     from pipelines.progress import Reporter
     from pipelines.run import Run
@@ -136,6 +137,11 @@ def _start(
     run = Run(os.path.abspath(out) if files.is_local(out) else out)  # noqa: PTH100
     launcher = Launcher(config.runner, options.beam)
     plan, found = check(config, stages, here=launcher.local)
+    if "cut" in stages:
+        try:
+            load_calibrations(run, config)
+        except ConfigError as error:
+            found += error.problems
     try:
         files.exists(run.root)
     except ValueError as error:  # Beam has no filesystem of that scheme
@@ -216,6 +222,28 @@ def _noise(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from pipelines.config import ConfigError
+
+    try:
+        from pipelines.calibrate import calibrate_run, calibration_lines
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        raise ConfigError(["calibrate needs scikit-learn: pip install 'captionloom[calibrate]'"]) from None
+    from pipelines.run import Run
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    run = Run(options.run)
+    found = calibrate_run(run, languages=options.language, rows=options.rows, seed=options.seed, say=say)
+    for line in calibration_lines(run, found):
+        print(line)
+    return DONE
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
@@ -270,6 +298,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--other", metavar="FILE", help="texts in another language, or another language of the run")
     added.add_argument("--teacher", default="muse", help="what near_miss finds similar captions by (default muse)")
+    added = command("calibrate", _calibrate, "learn from a finished run what its noise looks like; needs scikit-learn")
+    added.add_argument("run", metavar="RUN")
+    added.add_argument("--language", action="append", default=[], metavar="CODE", help="default: all of the run")
+    added.add_argument("--rows", type=_count, default=5000, help="texts to plant noise in (default 5000)")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--quiet", action="store_true", help="no progress")
     added = command("verify", _verify, "re-read a run and check every promise")
     added.add_argument("run", metavar="RUN")
     added = command("show", _show, "what happened to one item, or to a sample of items")

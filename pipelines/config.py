@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from filters.verdict import RULES, Thresholds
+from filters.verdict import CERTAIN, RULES, Thresholds
 
 Format = Literal["jsonl", "csv", "tsv", "flickr", "coco", "karpathy", "parquet", "webdataset"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -115,6 +115,12 @@ class JudgeConfig(_Section):
     """For every language; null switches the bound off."""
     languages: dict[str, LanguageOverride] = {}
     """For one language, over ``thresholds``."""
+    keep: float | None = Field(default=None, gt=0, le=1)
+    """Of each language's distinct texts this share is kept: those that are likeliest clean."""
+    min_clean_probability: Annotated[float, Field(ge=0, le=1)] | Literal["learnt"] | None = None
+    """What is less likely clean is dropped; ``learnt``: the bound that the calibration offers."""
+    calibration: str | None = None
+    """A folder that ``captionloom calibrate`` wrote; by default ``calibration/`` in the run directory."""
 
     @field_validator("rules")
     @classmethod
@@ -126,8 +132,19 @@ class JudgeConfig(_Section):
 
     @property
     def active_rules(self) -> tuple[str, ...]:
-        """The names of the rules that judge, in the order of their table."""
+        """The names of the rules that judge, in the order of their table.
+
+        Judging by probability, the default is what no probability can tell: that there is no whole translation.
+        """
+        if self.by_probability:
+            chosen = {*(CERTAIN if self.rules == "default" else self.rules), "low_clean_probability"}
+            return tuple(rule for rule in RULES if rule in chosen)
         return tuple(RULES) if self.rules == "default" else tuple(rule for rule in RULES if rule in self.rules)
+
+    @property
+    def by_probability(self) -> bool:
+        """Whether a calibration judges, and weighs, beside or instead of the rules."""
+        return self.keep is not None or self.min_clean_probability is not None or self.calibration is not None
 
 
 class ShardsConfig(_Section):

@@ -6,10 +6,11 @@ an interrupted cut finished is kept if everything that went into it is the same.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, Final
 
 import apache_beam as beam
@@ -17,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.calibration import Calibration, share_above
 from pipelines import files, tables
+from pipelines.calibrations import load_calibrations, thresholds_in_force
 from pipelines.config import Config
 from pipelines.ingest import Ingested
 from pipelines.judging import Judge
@@ -93,7 +96,8 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
     # From here on the old shards are no longer what the directory says they are.
     files.remove([run.manifest])
 
-    def build(pipeline: beam.Pipeline) -> None:
+    def joined(pipeline: beam.Pipeline) -> tuple[Any, beam.PCollection]:
+        """Return the placed captions, and (bucket, its texts and ledger rows)."""
         captions = (
             pipeline
             | "Caption parts" >> beam.Create([part.path for part in files.listing(run.captions)])
@@ -104,11 +108,26 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
             | "Ledger parts" >> beam.Create(list(_ledger_parts(plan, ledger)))
             | "Read pairs" >> beam.ParDo(ReadPairs(plan, ledger, buckets))  # (bucket, (language, part, IPC))
         )
-        pairs = (
-            {"texts": captions.texts, "pairs": ledger_rows}
-            | "Texts and ledger" >> beam.CoGroupByKey()
-            | "Judge" >> beam.ParDo(JudgeBucket(plan, config))  # (shard, IPC of judged pairs)
-        )
+        texts = {"texts": captions.texts, "pairs": ledger_rows} | "Texts and ledger" >> beam.CoGroupByKey()
+        return captions, texts
+
+    calibrations = load_calibrations(run, config)
+    kept_from: dict[str, float] = {}
+    if config.judge.keep is not None:
+        counts = files.join(run.work, "probabilities.json")
+
+        def count(pipeline: beam.Pipeline) -> None:
+            _, texts = joined(pipeline)
+            counting = CountProbabilities(_judges(plan, config, calibrations))
+            _ = texts | "Count" >> beam.ParDo(counting) | "Collect" >> Collect(counts)
+
+        launcher.run(count)
+        kept_from = _kept_from(collected(counts), config.judge.keep)
+    judges = _judges(plan, config, calibrations, kept_from)
+
+    def build(pipeline: beam.Pipeline) -> None:
+        captions, texts = joined(pipeline)
+        pairs = texts | "Judge" >> beam.ParDo(JudgeBucket(judges))  # (shard, IPC of judged pairs)
         _ = (
             {"captions": captions.captions, "pairs": pairs}
             | "Captions and pairs" >> beam.CoGroupByKey()
@@ -180,33 +199,96 @@ class ReadPairs(beam.DoFn):
             yield bucket, (code, name, files.ipc_bytes(rows))
 
 
-class JudgeBucket(beam.DoFn):
-    """(bucket, texts and ledger rows) → (shard, IPC of the judged pairs of its texts); each pair is judged once."""
+def _judges(
+    plan: Plan,
+    config: Config,
+    calibrations: Mapping[str, Calibration],
+    kept_from: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, Judge]:
+    """Return what judges each language."""
+    return {
+        code: Judge(
+            plan.of(code).language,
+            rules=config.judge.active_rules,
+            thresholds=thresholds_in_force(config, code, calibrations, kept_from),
+            calibration=calibrations.get(code),
+        )
+        for code in plan.codes
+    }
 
-    def __init__(self, plan: Plan, config: Config) -> None:
-        self.judges = {
-            language.language.code: Judge(
-                language.language,
-                rules=config.judge.active_rules,
-                thresholds=config.thresholds_for(language.language.code),
-            )
-            for language in plan.languages
-        }
 
-    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
-        """Judge one bucket."""
-        _, grouped = element
+def _kept_from(counts: Iterable[tuple[str, list[int]]], keep: float) -> dict[str, float]:
+    """Return for each language the probability from which on the share ``keep`` of its texts lies."""
+    total: dict[str, Any] = {}
+    for code, counted in counts:
+        total[code] = total.get(code, 0) + np.array(counted)
+    return {code: share_above(counted, keep) for code, counted in total.items()}
+
+
+class _OfBucket(beam.DoFn):
+    """Brings together what belongs to the texts of a bucket."""
+
+    def __init__(self, judges: Mapping[str, Judge]) -> None:
+        self.judges = dict(judges)
+
+    def _texts(self, grouped: dict[str, Iterable[Any]]) -> tuple[pa.Table, dict[str, list[pa.Table]]] | None:
+        """Return the texts with their shards and each language's ledger rows; None for a bucket without texts."""
         contents = [files.ipc_table(content) for content in grouped["texts"]]
         if not contents:
-            return
+            return None
         texts = pa.concat_tables(contents).group_by(["text_id", "shard"], use_threads=False).aggregate([])
-        distinct = texts["text_id"].combine_chunks().unique()
         # Where two parts hold one text, as after two runs at once on one ledger, the first by name counts.
         rows = sorted(grouped["pairs"], key=lambda row: row[:2])
         found = {
             code: [files.ipc_table(content) for language, _, content in rows if language == code]
             for code in self.judges
         }
+        return texts, found
+
+    @staticmethod
+    def _pairs(code: str, found: list[pa.Table], distinct: pa.Array) -> pa.Table:
+        """Return the pairs of the texts ``distinct`` in one language."""
+        pairs = pa.concat_tables(found) if found else _NO_PAIRS
+        pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
+        missing = len(distinct) - pairs.num_rows
+        if missing:
+            raise RunFailed(
+                f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
+                "end first"
+            )
+        return pairs
+
+
+class CountProbabilities(_OfBucket):
+    """(bucket, texts and ledger rows) → (language, how many texts have which probability of being clean)."""
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, list[int]]]:
+        """Count the texts of one bucket, by probability in ten thousandths."""
+        grouped = self._texts(element[1])
+        if grouped is None:
+            return
+        texts, found = grouped
+        distinct = texts["text_id"].combine_chunks().unique()
+        for code, tables_of in found.items():
+            measured = self.judges[code].measured(self._pairs(code, tables_of, distinct))
+            # Down, so that a text counted at a bound is not below it.
+            steps = np.floor(measured["clean_probability"].to_numpy().astype(np.float64) * _STEPS).astype(np.int64)
+            yield code, np.bincount(steps, minlength=_STEPS + 1).tolist()
+
+
+_STEPS: Final = 10_000
+
+
+class JudgeBucket(_OfBucket):
+    """(bucket, texts and ledger rows) → (shard, IPC of the judged pairs of its texts); each pair is judged once."""
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+        """Judge one bucket."""
+        grouped = self._texts(element[1])
+        if grouped is None:
+            return
+        texts, found = grouped
+        distinct = texts["text_id"].combine_chunks().unique()
         # Nearly all of it is Arrow's own work, which several threads can do at once.
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
             judging = [threads.submit(self._judge, code, tables_of, distinct) for code, tables_of in found.items()]
@@ -217,15 +299,7 @@ class JudgeBucket(beam.DoFn):
 
     def _judge(self, code: str, found: list[pa.Table], distinct: pa.Array) -> pa.Table:
         """Return the judged pairs of the texts ``distinct`` in one language."""
-        pairs = pa.concat_tables(found) if found else _NO_PAIRS
-        pairs = tables.unique_rows(pairs.filter(pc.is_in(pairs["text_id"], value_set=distinct)), "text_id")
-        missing = len(distinct) - pairs.num_rows
-        if missing:
-            raise RunFailed(
-                f"the ledger lacks {missing:,} of {len(distinct):,} texts in {code!r}: run score (or build) to the "
-                "end first"
-            )
-        return self.judges[code](pairs)
+        return self.judges[code](self._pairs(code, found, distinct))
 
 
 def _commit(run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]) -> Manifest:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from filters.calibration import Calibration
 from filters.rules import expected_ratio, measure
 from filters.verdict import Thresholds, judge
 from pipelines.columns import CHEAP, COSTLY
@@ -55,21 +56,40 @@ class Judge:
     language: Language
     rules: Sequence[str]
     thresholds: Thresholds
+    calibration: Calibration | None = None
+    """What the pairs' probability of being clean, then their weight, comes from."""
 
     def __call__(self, pairs: pa.Table) -> pa.Table:
         """Return ``pairs`` (source, target and the stored scores) with rule values and verdict, as `JUDGED`."""
-        values = measure(
-            pairs["source"].combine_chunks(),
-            pairs["target"].combine_chunks(),
-            language=self.language.code,
-            script=self.language.script,
-            spaced=self.language.spaced,
-            expected_ratio=expected_ratio(self.language.code, self.language.script),
+        judged = judge(
+            self.measured(pairs),
+            rules=self.rules,
+            thresholds=self.thresholds,
+            weight_by="clean_probability" if self.calibration else None,
         )
-        for name, column in values.items():
-            pairs = pairs.append_column(name, column)
-        judged = judge(pairs, rules=self.rules, thresholds=self.thresholds)
         rows = judged.num_rows
         columns = {name: judged[name] for name in judged.column_names}
         columns["language"] = pa.repeat(self.language.code, rows)
         return pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in JUDGED], schema=JUDGED)
+
+    def measured(self, pairs: pa.Table) -> pa.Table:
+        """Return ``pairs`` with the rule values, and the probability of being clean where there is a calibration."""
+        pairs = measured_cheaply(pairs, self.language)
+        if self.calibration:
+            pairs = pairs.append_column("clean_probability", self.calibration.clean_probability(pairs))
+        return pairs
+
+
+def measured_cheaply(pairs: pa.Table, language: Language) -> pa.Table:
+    """Return ``pairs`` (source, target and any others) with the rule values, the columns of `CHEAP`, appended."""
+    values = measure(
+        pairs["source"].combine_chunks(),
+        pairs["target"].combine_chunks(),
+        language=language.code,
+        script=language.script,
+        spaced=language.spaced,
+        expected_ratio=expected_ratio(language.code, language.script),
+    )
+    for name in CHEAP.names:
+        pairs = pairs.append_column(name, values[name])
+    return pairs

@@ -201,6 +201,8 @@ def _decoding_problems(config: Config) -> Iterator[str]:
 
 
 def _threshold_problems(config: Config) -> Iterator[str]:
+    if config.judge.keep is not None and config.judge.min_clean_probability is not None:
+        yield "judge: keep and min_clean_probability both say how many pairs are kept; give one of them"
     found: dict[str, list[str]] = {}
     for code in config.languages:
         try:
@@ -267,7 +269,10 @@ def _canonical(config: Config, folder: Path) -> Config:
             ),
             "score": config.score.model_copy(update={"teacher": placed_model(config.score.teacher)}),
             "judge": judge.model_copy(
-                update={"languages": {code: judge.languages[name] for name, code in codes(judge.languages)}}
+                update={
+                    "languages": {code: judge.languages[name] for name, code in codes(judge.languages)},
+                    "calibration": judge.calibration and placed(judge.calibration),
+                }
             ),
         }
     )

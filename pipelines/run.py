@@ -59,6 +59,11 @@ class Run:
         """``audit.json`` and ``report.html``."""
         return files.join(self.root, "audit")
 
+    @property
+    def calibration(self) -> str:
+        """What ``captionloom calibrate`` learnt of the noise, a JSON file for each language."""
+        return files.join(self.root, "calibration")
+
     def ledger(self, config: Config) -> str:
         """Return the ledger's folder: the configured one, or the run's own."""
         return config.ledger or files.join(self.root, "ledger")

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import jinja2
 
+from filters.calibration import LEAST_RATE
+from pipelines.report.calibration import Measured, best_scores, mean
 from pipelines.report.cards import choose_cards
 from pipelines.report.figures import Audit, LanguageFigures
-from pipelines.report.words import percent, spoken
+from pipelines.report.words import noise_rate, percent, spoken
 
 FOLDED: Final = 6
 """With more languages than this, each one's section is folded up at first."""
@@ -43,16 +46,25 @@ _VISIBLE: Final = {
 }
 
 
-def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
-    """Return the HTML page of ``audit``; the same audit and pictures give the same page.
+_NOTHING: Final[Mapping[str, Measured]] = MappingProxyType({})
 
-    ``thumbnails`` are ``data:`` URIs by key; a pair without one gets a placeholder. Every text is
-    escaped: captions, keys and error messages are other people's.
+
+def render(audit: Audit, *, thumbnails: Mapping[str, str], measured: Mapping[str, Measured] = _NOTHING) -> str:
+    """Return the HTML page of ``audit``; the same audit, pictures and calibrations give the same page.
+
+    ``thumbnails`` are ``data:`` URIs by key; a pair without one gets a placeholder. ``measured`` is what the
+    calibrations know of the noise, by language. Every text is escaped: captions, keys and error messages are
+    other people's.
     """
     from pipelines.report import charts  # imports matplotlib, which the command line need not wait for
 
+    folder = Path(__file__).parent
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "count": _count,
@@ -61,12 +73,11 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
         "spoken": spoken,
         "visible": _visible,
     }
-    environment.globals |= {"percent": percent}
-    folder = Path(__file__).parent
+    environment.globals |= {"percent": percent, "least_rate": LEAST_RATE}
     languages = [audit["languages"][code] for code in audit["run"]["languages"]]
     reasons = _reasons(languages)
     totals = audit["totals"]
-    sections = [
+    sections: list[dict[str, Any]] = [
         {
             "code": code,
             "figures": language,
@@ -75,16 +86,19 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
             "overlap": charts.overlap(language) if len(language["reasons"]) > 1 else None,
             "scores": charts.scores(language, edges=audit["edges"], rules=audit["rules"]),
             "lengths": charts.lengths_and_weights(language, edges=audit["edges"]),
+            "noise": _noise(measured[code], name=language["name"]) if code in measured else None,
         }
         for code, language in zip(audit["run"]["languages"], languages, strict=True)
         if language["made"]
     ]
     judged = [language for language in languages if language["made"]]
-    return environment.from_string((folder / "template.html").read_text(encoding="utf-8")).render(
+    return environment.get_template("template.html").render(
         audit=audit,
         totals=totals,
         languages=languages,
         sections=sections,
+        calibrated=[section for section in sections if section["noise"]],
+        not_calibrated=[section["figures"]["name"] for section in sections if not section["noise"]],
         reasons=reasons,
         in_table=len(languages) <= _COLUMNS,
         folded=len(languages) > FOLDED,
@@ -99,6 +113,22 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str]) -> str:
         thumbnails=thumbnails,
         style=(folder / "style.css").read_text(encoding="utf-8"),
     )
+
+
+def _noise(measured: Measured, *, name: str) -> dict[str, Any]:
+    """Return what the section on one language's noise shows."""
+    from pipelines.report import noise_charts
+
+    return {
+        "measured": measured,
+        "said": noise_rate(measured.noise_rate),
+        "best": best_scores(measured),
+        "means": {score: mean(by_kind.values()) for score, by_kind in measured.detectors.items()},
+        "left_out_means": {model: mean(by_kind.values()) for model, by_kind in measured.left_out.items()},
+        "reliability": noise_charts.reliability(measured, name=name),
+        "trade_off": noise_charts.trade_off(measured, name=name),
+        "histograms": noise_charts.histograms(measured, name=name),
+    }
 
 
 def _reasons(languages: list[LanguageFigures]) -> dict[str, int]:

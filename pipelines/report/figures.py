@@ -1,6 +1,6 @@
 """The figures of an audit, in the shape of ``audit.json``: for the report and for other programs."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pipelines.summary import Row
 
@@ -122,6 +122,25 @@ class LanguageFigures(TypedDict):
     samples: Samples
 
 
+class CalibrationFigures(TypedDict):
+    """What ``captionloom calibrate`` measured of the noise in one language; all shares and AUCs are in [0, 1]."""
+
+    noise_rate: dict[str, float]
+    """``estimate`` of the share of the pairs that look like planted noise, ``low`` and ``high`` at ``level``."""
+    auc: dict[str, float]
+    """By kind of noise."""
+    ece: float
+    suggested: dict[str, float]
+    """The bound that is offered, ``min_clean_probability``, and what it would do."""
+    model: str
+    left_out: dict[str, dict[str, float]]
+    """Model → kind of noise → AUC where the model was fitted without this kind."""
+    clean: int
+    """Pairs of the corpus that were measured."""
+    noisy: dict[str, int]
+    """Pairs with planted noise, by kind."""
+
+
 class Audit(TypedDict):
     """The whole of ``audit.json``. ``edges`` are the bounds of the bins of every score and of ``weight``."""
 
@@ -133,3 +152,5 @@ class Audit(TypedDict):
     rejects: dict[str, RejectFigures]
     edges: dict[str, list[float]]
     languages: dict[str, LanguageFigures]
+    calibration: NotRequired[dict[str, CalibrationFigures]]
+    """Of the languages that were calibrated, by code; absent where none was."""

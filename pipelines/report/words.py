@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from filters.verdict import RULES
 from pipelines.config import Config
+from pipelines.report.calibration import NoiseRate
 from pipelines.report.figures import LanguageFigures, ReasonFigures
 
 
@@ -22,7 +23,7 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def percent(part: int, whole: int) -> str:
+def percent(part: float, whole: float) -> str:
     """Return a share with one decimal; a dash where there is nothing; 100.0 % is all and 0.0 % none."""
     if not whole:
         return "–"
@@ -32,6 +33,16 @@ def percent(part: int, whole: int) -> str:
     if part and share < 0.05:
         return "< 0.1 %"
     return f"{share:.1f} %"
+
+
+def noise_rate(rate: NoiseRate) -> str:
+    """Return in a clause how much of a corpus looks like planted noise, with the interval around it."""
+    interval = f"{rate.level * 100:g} % interval"
+    if not rate.high:
+        return f"no pairs look like planted noise ({interval} of no width, since none was found)"
+    low, high = percent(rate.low, 1), percent(rate.high, 1)
+    between = f"between {low} and {high} of the pairs look" if low != high else f"{low} of the pairs look"
+    return f"{between} like planted noise ({interval}; the best estimate is {percent(rate.estimate, 1)})"
 
 
 def notes(languages: Mapping[str, LanguageFigures], *, config: Config) -> list[str]:

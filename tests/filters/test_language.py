@@ -12,15 +12,24 @@ from filters.language import BUNDLED, LanguageIdentifier, plausible_labels
 IDENTIFIER = LanguageIdentifier()
 
 
-def identified(texts, expected):
-    """Return labels and probabilities, rounded to two decimals, with the plausible labels of ``expected``."""
-    labels, probs = IDENTIFIER.identify(
+def identify(texts, expected):
+    """Return what is told of ``texts``, with the plausible labels of English and ``expected``."""
+    return IDENTIFIER.identify(
         pa.array(texts, pa.string()), expected=expected, plausible=plausible_labels(["en", expected])
     )
-    assert labels.type == pa.string()
-    assert probs.type == pa.float32()
-    rounded = [None if prob is None else round(prob, 2) for prob in probs.to_pylist()]
-    return list(zip(labels.to_pylist(), rounded, strict=True))
+
+
+def identified(texts, expected):
+    """Return labels and probabilities, rounded to two decimals."""
+    found = identify(texts, expected)
+    rounded = [None if prob is None else round(prob, 2) for prob in found.prob.to_pylist()]
+    return list(zip(found.label.to_pylist(), rounded, strict=True))
+
+
+def test_types():
+    """Labels are strings, and both probabilities float32."""
+    found = identify(["Ein Mann reitet auf einem Pferd.", None], "de")
+    assert [str(column.type) for column in found] == ["string", "float", "float"]
 
 
 @pytest.mark.parametrize(
@@ -66,16 +75,44 @@ def test_captions_in_the_wrong_slot_are_found_out(expected, actual, text):
     assert prob < 0.15
 
 
+@pytest.mark.parametrize(
+    ("expected", "text", "least", "most"),
+    [
+        ("de", "Ein Mann reitet auf einem Pferd.", 0.0, 0.1),
+        ("de", "Een man rijdt op een paard.", 0.9, 1.0),
+        ("de", "A man is riding a horse.", 0.9, 1.0),
+        ("de", "Koira juoksee pellolla ja haukkuu.", 0.9, 1.0),  # Finnish, which is not plausible in a German slot
+        ("cs", "Muž jede na koni po pláži.", 0.1, 0.2),  # Slovak, it might be
+        ("sk", "Muž jede na koni po pláži.", 0.7, 0.9),
+        ("zh", "一只狗在草地上跑。", 0.0, 0.1),
+        ("zh", "犬が草の上を走っている。", 0.9, 1.0),
+    ],
+)
+def test_the_likeliest_other_language_has_its_probability(expected, text, least, most):
+    """It is high for a caption in the wrong slot, Dutch in a German one, and low for one in its own."""
+    [other] = identify([text], expected).other.to_pylist()
+    assert least <= other <= most
+
+
+def test_the_other_language_is_the_label_where_the_expected_is_not():
+    """Of a text found in the expected language ``other`` is the second likeliest, of another one the likeliest."""
+    own, foreign = (identify(["Muž jede na koni po pláži."], expected) for expected in ("cs", "sk"))
+    assert own.label.to_pylist() == foreign.label.to_pylist() == ["cs"]
+    assert own.prob.to_pylist() == foreign.other.to_pylist()
+    assert own.other.to_pylist() == foreign.prob.to_pylist()
+
+
 @pytest.mark.parametrize("text", [None, "", "   ", "Ein Hund.", "Pes", "12345678901234567890", "!?", "狗", "一只"])
 def test_the_identifier_abstains_on_texts_too_short_to_tell(text):
-    """Null, blank and very short texts have neither a label nor a probability."""
-    assert identified([text], "de") == [(None, None)]
+    """Null, blank and very short texts have neither a label nor a probability, nor is there another language."""
+    assert [column.to_pylist() for column in identify([text], "de")] == [[None], [None], [None]]
 
 
 def test_a_language_the_model_lacks_is_unknown():
     """Where the expected label does not exist nothing is said, rather than everything dropped."""
     assert not IDENTIFIER.knows("zu")
-    assert identified(["Indoda igibele ihhashi olwandle."], "zu") == [(None, None)]
+    found = identify(["Indoda igibele ihhashi olwandle."], "zu")
+    assert [column.to_pylist() for column in found] == [[None], [None], [None]]
 
 
 def test_rows_keep_their_places():
@@ -138,10 +175,14 @@ def test_the_bundled_model_has_its_licence_beside_it():
 
 @given(st.lists(st.one_of(st.none(), st.text()), max_size=6), st.sampled_from(["de", "zh", "ja", "zu"]))
 def test_any_text_has_an_answer_in_range(texts, expected):
-    """No Unicode string crashes it; label and probability are null together."""
-    for label, prob in identified(texts, expected):
-        assert (label is None) == (prob is None)
-        assert prob is None or 0 <= prob <= 1
+    """No Unicode string crashes it; all three are null together, and the probabilities are parts of one."""
+    for label, prob, other in zip(*(column.to_pylist() for column in identify(texts, expected)), strict=True):
+        assert (label is None) == (prob is None) == (other is None)
+        if prob is not None:
+            assert 0 <= prob <= 1
+            assert 0 <= other <= 1
+            assert prob + other <= 1 + 1e-6
+            assert prob >= other if label == expected else other >= prob
 
 
 @pytest.mark.real

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from filters.rules import expected_ratio, measure
 
 
-def measured(source, target, *, script="Latn", spaced=True, ratio=1.0):
+def measured(source, target, *, language="de", script="Latn", spaced=True, ratio=1.0):
     """Return the scores of one pair, rounded to three decimals."""
     scores = measure(
         pa.array([source], pa.string()),
         pa.array([target], pa.string()),
+        language=language,
         script=script,
         spaced=spaced,
         expected_ratio=ratio,
@@ -21,23 +22,29 @@ def measured(source, target, *, script="Latn", spaced=True, ratio=1.0):
 
 def chinese(source, target):
     """Return the scores of one pair into Chinese."""
-    return measured(source, target, script="Hans", spaced=False, ratio=0.32)
+    return measured(source, target, language="zh", script="Hans", spaced=False, ratio=0.32)
 
 
 def japanese(source, target):
     """Return the scores of one pair into Japanese."""
-    return measured(source, target, script="Jpan", spaced=False, ratio=0.43)
+    return measured(source, target, language="ja", script="Jpan", spaced=False, ratio=0.43)
 
 
 def test_types_are_those_of_the_pair_table():
-    """Scores are float32, and numbers_differ a bool."""
-    scores = measure(pa.array(["a"]), pa.array(["b"]), script="Latn", spaced=True, expected_ratio=1.0)
+    """Shares and ratios are float32, counts int32, and what is so or not a bool."""
+    scores = measure(pa.array(["a"]), pa.array(["b"]), language="de", script="Latn", spaced=True, expected_ratio=1.0)
     assert {name: str(column.type) for name, column in scores.items()} == {
         "length_ratio": "float",
         "copy_ratio": "float",
         "repetition": "float",
         "script_share": "float",
+        "loops": "int32",
         "numbers_differ": "bool",
+        "number_words_differ": "bool",
+        "punctuation_difference": "float",
+        "ending_differs": "bool",
+        "unbalanced": "int32",
+        "oddity": "float",
     }
 
 
@@ -49,9 +56,8 @@ def test_a_null_text_has_null_scores(source, target):
 
 def test_no_rows_have_no_scores():
     """Empty arrays give empty columns."""
-    scores = measure(
-        pa.array([], pa.string()), pa.array([], pa.string()), script="Latn", spaced=True, expected_ratio=1.0
-    )
+    none = pa.array([], pa.string())
+    scores = measure(none, none, language="de", script="Latn", spaced=True, expected_ratio=1.0)
     assert {len(column) for column in scores.values()} == {0}
 
 
@@ -123,6 +129,91 @@ def test_repetition_in_chinese_and_japanese():
 
 
 @pytest.mark.parametrize(
+    ("source", "target", "loops"),
+    [
+        ("A man rides.", "Ein Mann reitet.", 0),
+        ("He said it.", "He said that that it is", 1),
+        ("A dog runs.", "Der Hund, der Hund, DER HUND läuft.", 2),
+        ("A dog runs.", "Hund Hund Hund Hund", 3),  # nor is it one of two words, said once more
+        ("A dog runs.", "ein großer brauner Hund ein großer brauner Hund", 1),
+        ("A dog runs.", "a b c d e a b c d e", 0),  # five words are no phrase
+        ("A dog runs.", "a b a b a c c c", 2),  # the phrase that is said most often
+        ("Side by side", "Seite an Seite", 0),  # not at once
+        ("A dog runs.", "a b b a", 1),
+        ("dog dog runs", "Hund Hund Hund Hund rennt", 2),  # the source does it once
+        ("Bye bye now", "Tschüss tschüss", 0),
+        ("no no no no", "nein", 0),
+        ("A dog runs.", "", 0),
+    ],
+)
+def test_loops(source, target, loops):
+    """How often a phrase of one to four words is said again at once, less the source's own."""
+    assert measured(source, target)["loops"] == loops
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "loops"),
+    [
+        ("Two dogs run.", "两只狗在跑。", 0),
+        ("Two dogs run.", "两只狗的狗的狗的狗的", 3),
+        ("A man rides.", "一个男人骑，一个男人骑。", 1),
+        ("A dog", "一二三四五六一二三四五六", 1),
+        ("A dog", "一二三四五六七一二三四五六七", 0),  # seven characters are no phrase
+        ("bye bye", "再见再见", 0),
+        ("A dog", "dog dog 狗", 1),
+    ],
+)
+def test_loops_in_chinese(source, target, loops):
+    """A phrase is one to six characters, or words in Latin letters among them; the source's is of words."""
+    assert chinese(source, target)["loops"] == loops
+
+
+def test_no_loop_goes_on_in_the_next_row():
+    """What one text ends with is not said again by the next."""
+    source, target = pa.array(["A dog", "A dog", "A dog"]), pa.array(["ein Hund", "ein Hund", "Hund Hund"])
+    scores = measure(source, target, language="de", script="Latn", spaced=True, expected_ratio=1.0)
+    assert scores["loops"].to_pylist() == [0, 0, 1]
+
+
+def said_again(words):
+    """Return how often one phrase of up to four words is said again at once, by trying every one everywhere."""
+    most = 0
+    for n in range(1, 5):
+        for start in range(len(words)):
+            times = 0
+            while words[start + times * n :][:n] == words[start + (times + 1) * n :][:n] != []:
+                times += 1
+            most = max(most, times)
+    return most
+
+
+@given(st.lists(st.tuples(*[st.lists(st.sampled_from("abc"), max_size=12)] * 2), max_size=5))
+def test_loops_are_those_found_by_trying(pairs):
+    """In tables of any words the count is that of a search in each text by itself."""
+    source, target = (pa.array([" ".join(pair[side]) for pair in pairs], pa.string()) for side in (0, 1))
+    scores = measure(source, target, language="de", script="Latn", spaced=True, expected_ratio=1.0)
+    assert scores["loops"].to_pylist() == [max(0, said_again(b) - said_again(a)) for a, b in pairs]
+
+
+def test_signs_and_written_numbers_are_measured_too():
+    """What `filters.signs` and `filters.written` tell of a pair stands beside the rest."""
+    scores = measured("Two dogs run (fast).", "Drei Hunde rennen [schn\ufffdll")
+    assert scores["number_words_differ"] is True
+    assert scores["punctuation_difference"] == 0.4  # a stop and a bracket, of four words and one
+    assert scores["ending_differs"] is True
+    assert scores["unbalanced"] == 1
+    assert scores["oddity"] == 0.269  # 7 of 26 characters
+
+
+def test_number_words_are_those_of_the_language():
+    """They are read in the target's language, and are null for one without lists."""
+    assert measured("Two dogs", "Dos perros", language="es")["number_words_differ"] is None
+    assert measured("Two dogs", "Tři psi", language="cs")["number_words_differ"] is True
+    assert measured("Two dogs", "Dva psi", language="cs")["number_words_differ"] is False
+    assert chinese("Two dogs", "三只狗")["number_words_differ"] is True
+
+
+@pytest.mark.parametrize(
     ("script", "target", "share"),
     [
         ("Latn", "Ein Mann", 1.0),
@@ -167,7 +258,7 @@ def test_any_pair_of_texts_has_scores_in_range(pairs, script, spaced):
     """No Unicode string crashes the measuring, and every score is in its range or null with its text."""
     source = pa.array([pair[0] for pair in pairs], pa.string())
     target = pa.array([pair[1] for pair in pairs], pa.string())
-    scores = measure(source, target, script=script, spaced=spaced, expected_ratio=0.5)
+    scores = measure(source, target, language="de", script=script, spaced=spaced, expected_ratio=0.5)
     for i, (english, other) in enumerate(pairs):
         row = {name: column[i].as_py() for name, column in scores.items()}
         if english is None or other is None:
@@ -175,18 +266,35 @@ def test_any_pair_of_texts_has_scores_in_range(pairs, script, spaced):
             continue
         assert row["length_ratio"] > 0
         assert row["numbers_differ"] in (True, False)
+        assert row["number_words_differ"] in (True, False)
+        assert row["loops"] >= 0
         assert 0 <= row["repetition"] <= 1
         for name in ("copy_ratio", "script_share"):
             assert row[name] is None or 0 <= row[name] <= 1
 
 
-@given(st.lists(st.text(alphabet="ab 狗。1", max_size=12), min_size=1, max_size=6))
-def test_a_pairs_scores_do_not_depend_on_its_company(sources):
+@given(
+    st.lists(st.text(alphabet="ab 狗。1", max_size=12), min_size=1, max_size=6),
+    st.sampled_from([("de", "Latn", True), ("zh", "Hans", False)]),
+)
+def test_a_pairs_scores_do_not_depend_on_its_company(sources, target_language):
     """Measuring a table is measuring its rows."""
+    language, script, spaced = target_language
     targets = sources[1:] + sources[:1]
-    together = measure(pa.array(sources), pa.array(targets), script="Latn", spaced=False, expected_ratio=1.0)
-    for i, pair in enumerate(zip(sources, targets, strict=True)):
-        alone = measure(pa.array(pair[:1]), pa.array(pair[1:]), script="Latn", spaced=False, expected_ratio=1.0)
+
+    def scores(sources, targets):
+        return measure(
+            pa.array(sources),
+            pa.array(targets),
+            language=language,
+            script=script,
+            spaced=spaced,
+            expected_ratio=1.0,
+        )
+
+    together = scores(sources, targets)
+    for i, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        alone = scores([source], [target])
         assert {name: column[i] for name, column in together.items()} == {
             name: column[0] for name, column in alone.items()
         }

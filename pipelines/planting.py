@@ -1,0 +1,102 @@
+"""Pairs with noise planted in them, measured as a run measures its own: what a calibration is learnt from."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.corpus import Embed
+from filters.noise import KINDS, plant
+from pipelines.judging import measured_cheaply
+from pipelines.scores import Meter
+from translate.engine import Engine
+from translate.languages import Language
+
+RATIO: Final = 1 / 3
+"""Of each round: enough noise to learn from, and few enough that the others in a unit are what they are in a run."""
+
+ROUNDS: Final = 2
+
+Back = Callable[[Sequence[str]], Sequence[str | None]]
+"""Translations → the same translated back."""
+
+
+@dataclass(frozen=True)
+class Planter:
+    """Makes labelled pairs of pairs in one language."""
+
+    meter: Meter
+    embed: Embed
+    """What ``near_miss`` finds similar sources by."""
+    back: Back | None = None
+    unit_size: int = 2048
+    """Pairs that are measured in each other's company, as many as in the run."""
+    kinds: tuple[str, ...] = tuple(kind for kind in KINDS if kind != "empty")
+    """What has no text at all is known for sure."""
+
+    def __call__(
+        self,
+        pairs: pa.Table,
+        *,
+        others: Sequence[str | None],
+        seed: int = 0,
+        rounds: int = ROUNDS,
+        ratio: float = RATIO,
+    ) -> pa.Table:
+        """Return ``pairs`` (string columns source and target) ``rounds`` times over, each time with other noise.
+
+        Every row has all scores, ``noise_kind`` (null where nothing was planted) and ``group``: the row of ``pairs``.
+        ``others``: the rows in another language, None where there is none. Raises `NoiseError` where so much noise
+        cannot be planted.
+        """
+        kinds = [kind for kind in self.kinds if kind != "wrong_language" or any(others)]
+        # As score does: texts of similar length, and so of similar detail, are each other's company.
+        ordered = pairs.select(["source", "target"]).append_column("group", pa.array(range(pairs.num_rows)))
+        order = pc.sort_indices(
+            pa.table([pc.utf8_length(pairs["source"]), pairs["source"], pairs["target"]], names=["n", "s", "t"]),
+            [("n", "ascending"), ("s", "ascending"), ("t", "ascending")],
+        )
+        ordered = ordered.take(order)
+        third = [others[i] for i in order.to_pylist()] if any(others) else []
+        noisy = [
+            plant(
+                ordered,
+                language=self.meter.language.code,
+                ratio=ratio,
+                kinds=kinds,
+                seed=seed * rounds + i,
+                embed=self.embed,
+                others=third,
+            )
+            for i in range(rounds)
+        ]
+        units = [
+            table.slice(start, self.unit_size) for table in noisy for start in range(0, table.num_rows, self.unit_size)
+        ]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            return pa.concat_tables(threads.map(self._measured, units))
+
+    def _measured(self, unit: pa.Table) -> pa.Table:
+        source, target = (unit[name].combine_chunks() for name in ("source", "target"))
+        back = pa.array(self.back(target.to_pylist()), pa.string()) if self.back else None
+        measured = self.meter(source, target, back)
+        pairs = unit.select(["source", "target", "noise_kind", "group"])
+        for name in measured.column_names:
+            pairs = pairs.append_column(name, measured[name])
+        return measured_cheaply(pairs, self.meter.language)
+
+
+def translator(engine: Engine, source: Language, target: Language) -> Back:
+    """Return what translates the texts that there are with ``engine``."""
+
+    def translate(texts: Sequence[str]) -> list[str | None]:
+        present = [i for i, text in enumerate(texts) if text.strip()]
+        found = engine.translate([texts[i] for i in present], source, target).targets
+        targets = dict(zip(present, found, strict=True))
+        return [targets.get(i) for i in range(len(texts))]
+
+    return translate
