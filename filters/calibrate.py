@@ -195,7 +195,9 @@ def _fit_boosted(data: _Labelled, seed: int) -> Model:
         early_stopping=False,
         random_state=seed,
     )
-    found.fit(data.features, data.clean, sample_weight=data.weights)
+    # Of a column without any value sklearn 1.9 finds no thresholds, and raises.
+    never = np.isnan(data.features).all(axis=0)
+    found.fit(np.where(never, 0.0, data.features), data.clean, sample_weight=data.weights)
     trees = [trees_of_step[0].nodes for trees_of_step in found._predictors]
     sizes = [len(nodes) for nodes in trees]
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
@@ -205,7 +207,8 @@ def _fit_boosted(data: _Labelled, seed: int) -> Model:
     return Boosted(
         roots=roots,
         feature=np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
-        threshold=np.where(leaf, 0.0, nodes["num_threshold"]),
+        # Infinite where a node parts what is there from what is missing, which JSON cannot say.
+        threshold=np.where(leaf, 0.0, np.minimum(nodes["num_threshold"], np.finfo(np.float64).max)),
         missing_left=nodes["missing_go_to_left"].astype(bool),
         left=np.where(leaf, 0, nodes["left"] + offsets).astype(np.int32),
         right=np.where(leaf, 0, nodes["right"] + offsets).astype(np.int32),

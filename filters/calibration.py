@@ -68,7 +68,7 @@ class Logistic:
         knots = (self.knots - self.centre[:, None]) / self.scale[:, None]
         hinges = np.maximum(values[:, :, None] - knots[None], 0.0)
         parts = np.concatenate([values[:, :, None], hinges, missing[:, :, None].astype(np.float64)], axis=2)
-        return parts.reshape(len(features), -1)
+        return parts.reshape(len(features), self.weights.size)
 
     def to_json(self) -> dict[str, Any]:
         """Return the coefficients by name."""
@@ -260,5 +260,5 @@ def share_above(probabilities: Sequence[int], keep: float) -> float:
     """
     counts = np.asarray(probabilities)
     from_above = np.cumsum(counts[::-1])[::-1]
-    enough = np.flatnonzero(from_above >= keep * counts.sum())
+    enough = np.flatnonzero(from_above / max(1, counts.sum()) >= keep)
     return float(enough[-1]) / (len(counts) - 1) if len(enough) else 0.0

@@ -222,6 +222,29 @@ def _noise(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _pairs(options: argparse.Namespace) -> int:
+    from pipelines.pairs import Settings, judge_pairs, judged_lines
+
+    settings = Settings(
+        language=options.language,
+        source_language=options.source_language,
+        teacher=options.teacher,
+        model=options.model,
+        back=options.back,
+        calibration=options.calibration,
+        min_clean_probability=options.min_clean_probability,
+    )
+    columns = tuple(name.strip() for name in options.columns.split(","))
+    if len(columns) != 2:
+        from pipelines.config import ConfigError
+
+        raise ConfigError([f"--columns {options.columns}: give two names, the source's and the translation's"])
+    judged = judge_pairs(options.input, options.out, settings, columns=columns)
+    for line in judged_lines(judged, options.out):
+        print(line)
+    return DONE
+
+
 def _calibrate(options: argparse.Namespace) -> int:
     from pipelines.config import ConfigError
 
@@ -298,6 +321,17 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--other", metavar="FILE", help="texts in another language, or another language of the run")
     added.add_argument("--teacher", default="muse", help="what near_miss finds similar captions by (default muse)")
+    added = command("pairs", _pairs, "measure and judge pairs that somebody else translated")
+    added.add_argument("input", metavar="INPUT", nargs="+", help="a parallel file, or two line-aligned files")
+    added.add_argument("--language", required=True, help="of the translations")
+    added.add_argument("--source-language", default="en", metavar="CODE", help="of the sources (default en)")
+    added.add_argument("--out", metavar="FILE.parquet", required=True)
+    added.add_argument("--columns", default="source,target", help="their names in the file (default source,target)")
+    added.add_argument("--teacher", default="muse", help="a sentence encoder, or none (default muse)")
+    added.add_argument("--model", default="mini", help="what reads the translations token by token, or none")
+    added.add_argument("--back", action="store_true", help="translate back too, with the same model")
+    added.add_argument("--calibration", metavar="DIR", help="judge by what captionloom calibrate wrote there")
+    added.add_argument("--min-clean-probability", type=float, metavar="P", help="default: what the calibration offers")
     added = command("calibrate", _calibrate, "learn from a finished run what its noise looks like; needs scikit-learn")
     added.add_argument("run", metavar="RUN")
     added.add_argument("--language", action="append", default=[], metavar="CODE", help="default: all of the run")

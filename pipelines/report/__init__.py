@@ -38,6 +38,12 @@ SCORE_NAMES: Final = {
 }
 """The scores that a card shows, each in a word; others follow under their own names."""
 
+_MODEL_NAMES: Final = {
+    "both": "logistic regression and boosted trees together",
+    "logistic": "logistic regression",
+    "boosted": "boosted trees",
+}
+
 _VISIBLE: Final = {
     # What a browser would not show is shown as a picture of itself (Unicode "Control Pictures").
     **{code: 0x2400 + code for code in range(0x20)},
@@ -73,7 +79,7 @@ def render(audit: Audit, *, thumbnails: Mapping[str, str], measured: Mapping[str
         "spoken": spoken,
         "visible": _visible,
     }
-    environment.globals |= {"percent": percent, "least_rate": LEAST_RATE}
+    environment.globals |= {"percent": percent, "least_rate": LEAST_RATE, "models": _MODEL_NAMES}
     languages = [audit["languages"][code] for code in audit["run"]["languages"]]
     reasons = _reasons(languages)
     totals = audit["totals"]

@@ -47,18 +47,13 @@ def test_the_information_of_one_token_is_that_of_all_three():
     assert scored([["a"]], [[-0.25]]) == [(-0.25, -0.25, -0.25, -0.25, -0.25, -0.25)]
 
 
-def test_a_rare_token_without_a_cause_has_less_information_than_a_common_one():
-    """Of two tokens as likely as their frequency has it, neither says anything; less likely, the common one does less.
-
-    A rare word that the model gives as much as a common one has a cause in the source.
-    """
-    common = [["a"] * 98] * 2
-    [*_, rare, usual] = token_scores([*common, ["b"], ["a"]], [[-0.02] * 98] * 2 + [[-1.0], [-1.0]])[
-        "mt_pmi"
-    ].to_pylist()
-    # 197 and 1 of 198, and two to each: ln(3 / 202) = -4.210 and ln(199 / 202) = -0.015
-    assert rare == pytest.approx(3.210, abs=0.001)
-    assert usual == pytest.approx(-0.985, abs=0.001)
+def test_a_rare_token_owes_more_to_the_source_than_a_common_one_as_likely():
+    """Of two tokens with a log-probability of -1 the rare one has much information, and the common one less than none."""
+    tokens = [["a"] * 98, ["a"] * 98, ["b"], ["a"]]
+    [*_, rare, common] = scored(tokens, [[-0.02] * 98, [-0.02] * 98, [-1.0], [-1.0]])
+    # 1 and 197 of 198, and two to each: ln(3 / 202) = -4.210 and ln(199 / 202) = -0.015
+    assert rare == (-1.0, -1.0, -1.0, 3.21, 3.21, 3.21)
+    assert common == (-1.0, -1.0, -1.0, -0.985, -0.985, -0.985)
 
 
 def test_translations_without_tokens_have_nulls():

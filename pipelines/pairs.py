@@ -1,0 +1,250 @@
+"""What ``captionloom pairs`` does: pairs that somebody else translated in, every score and a verdict of each out."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters.calibration import Calibration, CalibrationError
+from filters.language import LanguageIdentifier, plausible_labels
+from filters.thresholds import Thresholds
+from filters.verdict import CERTAIN, RULES, judge
+from pipelines import files
+from pipelines.calibrations import calibration_path, read_calibration
+from pipelines.columns import CHEAP, COSTLY
+from pipelines.config import ConfigError, ScoreConfig
+from pipelines.judging import measured_cheaply
+from pipelines.parallel import COLUMNS, Reject, read_parallel
+from pipelines.planting import Back, translator
+from pipelines.scores import Meter
+from pipelines.teachers import TeacherPlan, find_teacher
+from translate.decoding import Decoding, Device
+from translate.engine import Engine
+from translate.hub import resolve
+from translate.languages import Language, LanguageError, parse_language
+from translate.models import Model, ModelError
+
+UNIT: Final = 2048
+"""Pairs that are measured in each other's company."""
+
+SCHEMA: Final = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("source", "target", "origin", "back")),
+        *COSTLY,
+        *CHEAP,
+        pa.field("clean_probability", pa.float32()),
+        pa.field("keep", pa.bool_()),
+        pa.field("reasons", pa.list_(pa.string())),
+        pa.field("weight", pa.float32()),
+    ]
+)
+"""A row of what is written."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How foreign pairs are measured and judged."""
+
+    language: str
+    source_language: str = "en"
+    teacher: str = "muse"
+    model: str = "mini"
+    """Reads every translation, token by token; ``none``: nothing does."""
+    back: bool = False
+    """Translate the translations back, with the same model."""
+    calibration: str | None = None
+    """A folder that ``captionloom calibrate`` wrote, or one of its files."""
+    min_clean_probability: float | None = None
+    """With a calibration: what is less likely clean is dropped; None: by the bound that it offers."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of the pairs."""
+
+    pairs: int
+    kept: int
+    reasons: Counter[str]
+    rejects: list[Reject]
+    notes: tuple[str, ...]
+
+
+def judge_pairs(inputs: Sequence[str], out: str, settings: Settings, *, columns: Sequence[str] = COLUMNS) -> Judged:
+    """Measure and judge the pairs of ``inputs`` (see `read_parallel`) and write them to the Parquet file ``out``.
+
+    The rows keep their order and have `SCHEMA`. Records that are no pairs are written beside it, to
+    ``OUT.rejects.parquet``. Raises `ConfigError` with all that is wrong, before anything is written.
+    """
+    grader = _Grader.of(settings, [f"{name}: there is no such file" for name in inputs if not Path(name).exists()], out)
+    found = read_parallel(inputs, language=grader.language.code, columns=columns)
+    units = [found.pairs.slice(start, UNIT) for start in range(0, found.pairs.num_rows, UNIT)]
+    kept, reasons = 0, Counter[str]()
+    with (
+        files.written_whole(out) as sink,
+        pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer,
+        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads,
+    ):
+        for judged in threads.map(grader, units):
+            writer.write_table(judged)
+            kept += pc.sum(judged["keep"]).as_py()
+            reasons.update(pc.list_flatten(judged["reasons"]).to_pylist())
+    _write_rejects(found.rejects, f"{out.removesuffix('.parquet')}.rejects.parquet")
+    return Judged(found.pairs.num_rows, kept, reasons, found.rejects, grader.notes)
+
+
+def judged_lines(judged: Judged, out: str) -> Iterator[str]:
+    """Say what became of the pairs, line by line."""
+    yield from (f"note: {note}" for note in judged.notes)
+    share = judged.kept / judged.pairs if judged.pairs else 0.0
+    yield f"{out}: {judged.pairs:,} pairs, {judged.kept:,} kept ({share:.1%})"
+    for reason, rows in judged.reasons.most_common():
+        yield f"  {reason:<24}{rows:>8,}  {RULES[reason].explanation}"
+    if judged.rejects:
+        said = ", ".join(
+            f"{n:,} {reason}" for reason, n in Counter(reject.reason for reject in judged.rejects).most_common()
+        )
+        yield f"{len(judged.rejects):,} records are no pairs: {said}; the first: {judged.rejects[0].origin}"
+
+
+@dataclass(frozen=True)
+class _Grader:
+    """Measures and judges one unit."""
+
+    language: Language
+    meter: Meter
+    back: Back | None
+    thresholds: Thresholds
+    rules: tuple[str, ...]
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings, problems: list[str], out: str) -> "_Grader":
+        """Resolve and load everything; raises `ConfigError` with ``problems`` and all else that is wrong."""
+        if not out.endswith(".parquet"):
+            problems.append(f"--out {out}: its name has to end in .parquet")
+        languages = []
+        for option, code in (("--language", settings.language), ("--source-language", settings.source_language)):
+            try:
+                languages.append(parse_language(code))
+            except LanguageError as error:
+                problems.append(f"{option}: {error}")
+        plan = _teacher(settings, problems)
+        if len(languages) < 2:
+            raise ConfigError(problems)
+        language, source = languages
+        calibration = _calibration(settings, language, problems)
+        notes = plan.notes() if plan else ["no teacher: similarity is not measured"]
+        if plan and not (plan.knows(language.code) and plan.knows(source.code)):
+            notes.append(f"the teacher {plan.name!r} does not know {language.name}: similarity is not measured")
+            plan = None
+        model, backwards = _model(settings, source, language, problems, notes)
+        if problems:
+            raise ConfigError(problems)
+        device = Device()
+        engine = Engine(model, decoding=Decoding(), device=device) if model else None
+        meter = Meter(
+            source=source,
+            language=language,
+            plausible=plausible_labels([source.lid_label, language.lid_label]),
+            identifier=LanguageIdentifier(),
+            teacher=plan.load(device) if plan else None,
+            engine=engine,
+        )
+        # What a model would not have said itself is not wrong: a fixed bound would drop half of what people translate.
+        bounds: dict[str, float | None] = {"min_logprob": None, "full_logprob": None}
+        if calibration:
+            offered = calibration.report["suggested"]["min_clean_probability"]
+            given = settings.min_clean_probability
+            bounds["min_clean_probability"] = offered if given is None else given
+        return cls(
+            language,
+            meter,
+            translator(engine, language, source) if engine and backwards else None,
+            Thresholds.for_language(language.code, settings.teacher).replaced(bounds),
+            (*CERTAIN, "low_clean_probability") if calibration else tuple(RULES),
+            calibration,
+            tuple(notes),
+        )
+
+    def __call__(self, unit: pa.Table) -> pa.Table:
+        """Return the pairs of ``unit`` (source, target, origin) as `SCHEMA`."""
+        unit = unit.combine_chunks()
+        source, target = (unit[name].combine_chunks() for name in COLUMNS)
+        back = pa.array(self.back(target.to_pylist()), pa.string()) if self.back else None
+        measured = self.meter(source, target, back)
+        for name in measured.column_names:
+            unit = unit.append_column(name, measured[name])
+        if back is not None:
+            unit = unit.append_column("back", back)
+        unit = measured_cheaply(unit, self.language)
+        if self.calibration:
+            unit = unit.append_column("clean_probability", self.calibration.clean_probability(unit))
+        weight_by = "clean_probability" if self.calibration else None
+        judged = judge(unit, rules=self.rules, thresholds=self.thresholds, weight_by=weight_by)
+        rows, names = judged.num_rows, judged.column_names
+        return pa.table(
+            [judged[field.name] if field.name in names else pa.nulls(rows, field.type) for field in SCHEMA],
+            schema=SCHEMA,
+        )
+
+
+def _calibration(settings: Settings, language: Language, problems: list[str]) -> Calibration | None:
+    if settings.calibration is None:
+        if settings.min_clean_probability is not None:
+            problems.append("--min-clean-probability needs --calibration: only a calibration knows the probability")
+        return None
+    path = settings.calibration
+    if Path(path).is_dir():
+        path = calibration_path(path, language.code)
+    try:
+        return read_calibration(path)
+    except (CalibrationError, OSError) as error:
+        problems.append(f"--calibration: {error if isinstance(error, CalibrationError) else f'{path}: no such file'}")
+        return None
+
+
+def _teacher(settings: Settings, problems: list[str]) -> TeacherPlan | None:
+    try:
+        found = find_teacher(ScoreConfig(teacher=settings.teacher))
+    except ModelError as error:
+        problems.append(str(error).replace("score.teacher", "--teacher"))
+        return None
+    return found[0] if found else None
+
+
+def _model(
+    settings: Settings, source: Language, language: Language, problems: list[str], notes: list[str]
+) -> tuple[Model | None, bool]:
+    """Return the model that reads the translations, and whether it is to translate back; says what it cannot."""
+    if settings.model == "none":
+        if settings.back:
+            problems.append("--back needs a --model")
+        return None, False
+    try:
+        model = resolve(settings.model)
+        model.check(source, language)
+        if settings.back:
+            model.check(language, source)
+        return model, settings.back
+    except ModelError as error:
+        if settings.model == "mini" and not settings.back:
+            notes.append(f"{error}: token log-probabilities are not measured; --model names one that can")
+        else:
+            problems.append(f"--model: {error}")
+        return None, False
+
+
+def _write_rejects(rejects: Sequence[Reject], path: str) -> None:
+    if not rejects:
+        files.remove([path])
+        return
+    columns = {"origin": [one.origin for one in rejects], "reason": [one.reason for one in rejects]}
+    files.write_parquet(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
