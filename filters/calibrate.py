@@ -31,6 +31,8 @@ _AS_GOOD: Final = 0.005
 FOLDS: Final = 5
 FEWEST: Final = 200
 """Clean pairs below which nothing is learnt: a fold would have forty."""
+FEWEST_NOISY: Final = 20
+"""Noisy ones: a fold would have four."""
 
 _ISOTONIC: Final = 1000
 """Pairs from which isotonic regression beats Platt's sigmoid (Niculescu-Mizil and Caruana 2005)."""
@@ -87,15 +89,18 @@ def calibrate(pairs: pa.Table, *, language: str, seed: int = 0) -> Calibration:
     source). What nothing was planted in is the corpus itself, and need not be all clean: how much of it is noise like
     the planted is estimated, and allowed for. Of a logistic regression, boosted trees and both together the one is
     taken that finds kinds of noise which it was not fitted to. The same pairs and seed give the same calibration.
-    Raises `CalibrateError` for fewer than 200 clean pairs, or none with noise.
+    Raises `CalibrateError` for fewer than 200 clean pairs or 20 with noise, and where no clean one has a score.
     """
     kinds = np.array(pairs["noise_kind"].fill_null("").to_pylist(), dtype=object)
     names = measured(pairs.filter(pa.array(kinds == "")))
     data = _Labelled(matrix(pairs, names), kinds, pairs["group"].to_numpy().astype(np.int64))
-    if data.clean.sum() < FEWEST or not data.names:
+    clean, noisy = int(data.clean.sum()), int((~data.clean).sum())
+    if clean < FEWEST or noisy < FEWEST_NOISY:
         raise CalibrateError(
-            f"{data.clean.sum():,} clean pairs and {len(data.names)} kinds of noise: at least {FEWEST} and one needed"
+            f"{clean:,} clean pairs and {noisy:,} with noise: at least {FEWEST} and {FEWEST_NOISY} are needed"
         )
+    if not names:
+        raise CalibrateError("no clean pair has any of the scores that noise is told by")
     # Threads of the libraries would but wait for each other: these tables are small.
     with threadpool_limits(limits=1):
         return _calibrated(pairs, data, names, language, seed)
@@ -106,7 +111,7 @@ def _calibrated(pairs: pa.Table, data: _Labelled, names: tuple[str, ...], langua
     left_out = _left_out(data, folds, seed)
     best = _chosen(left_out)
     scores = _out_of_fold(data, folds, _FITS[best], seed)
-    rate = noise_rate(scores[data.clean], scores[~data.clean], data.weights[~data.clean])
+    rate = noise_rate(_of_texts(scores, data), scores[~data.clean], data.weights[~data.clean])
     curve = _purified(_curve(scores, data), rate)
     return Calibration(
         language=language,
@@ -143,6 +148,12 @@ def noise_rate(corpus: Floats, planted: Floats, weights: Floats | None = None) -
 
 
 _ENOUGH: Final = 0.3
+
+
+def _of_texts(scores: Floats, data: _Labelled) -> Floats:
+    """Return for each text of the corpus the mean of its ``scores`` wherever nothing was planted in it."""
+    _, text = np.unique(data.groups[data.clean], return_inverse=True)
+    return np.asarray(np.bincount(text, scores[data.clean]) / np.bincount(text))
 
 
 def _purified(curve: Curve, rate: float) -> Curve:
@@ -230,9 +241,10 @@ def _left_out(data: _Labelled, folds: Ints, seed: int) -> dict[str, dict[str, fl
     test = folds < FOLDS // 2
     for name in data.names if len(data.names) > 1 else ():
         tried = data.where(test & (data.clean | (data.kinds == name)))
-        if not tried.names:
+        seen = data.where(~test & (data.kinds != name))
+        if not tried.names or not seen.names:
             continue
-        both = _fit_both(data.where(~test & (data.kinds != name)), seed)
+        both = _fit_both(seen, seed)
         for model, scored in (("logistic", both.first), ("boosted", both.second), ("both", both)):
             found[model][name] = _auc(tried.clean, scored.log_odds(tried.features))
     return found
@@ -251,6 +263,8 @@ def _out_of_fold(data: _Labelled, folds: Ints, fit: _Fit, seed: int) -> Floats:
 def _curve(scores: Floats, data: _Labelled) -> Curve:
     if len(scores) < _ISOTONIC:
         platt = LogisticRegression(C=1e6).fit(scores[:, None], data.clean, sample_weight=data.weights)
+        if platt.coef_[0, 0] <= 0:  # by chance: the scores tell nothing, and a curve does not fall
+            return Curve(np.zeros(1), np.full(1, 0.5))
         points = np.linspace(scores.min(), scores.max(), 101)
         return Curve(points, platt.predict_proba(points[:, None])[:, 1])
     isotonic = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(scores, data.clean, data.weights)
@@ -282,7 +296,7 @@ def _report(
         "noisy": {name: int((data.kinds == name).sum()) for name in data.names},
         "noise_rate": {"estimate": rate, "low": low, "high": high, "level": _LEVEL},
         "auc": _per_kind(data, scores),
-        "detectors": {name: _per_kind(data, values) for name, values in _oriented(data, names)},
+        "detectors": {name: _per_kind(data, values) for name, values in oriented(data.features, clean, names)},
         "reliability": _reliability(held_out, clean, data.weights),
         "ece": expected_calibration_error(held_out, clean, data.weights),
         "curve": curve,
@@ -313,10 +327,13 @@ def _per_kind(data: _Labelled, scores: Floats) -> dict[str, float]:
     return found
 
 
-def _oriented(data: _Labelled, names: Sequence[str]) -> Iterator[tuple[str, Floats]]:
-    """Return each feature turned so that it is high where clean; a missing value is the middle one of what is clean."""
-    for name, column in zip(names, data.features.T, strict=True):
-        usual = np.nanmedian(column[data.clean])
+def oriented(features: Matrix, clean: Bools, names: Sequence[str]) -> Iterator[tuple[str, Floats]]:
+    """Return each of ``features`` [rows, names] with its name, turned so that it is high where clean.
+
+    A missing value becomes the middle one of the ``clean`` rows.
+    """
+    for name, column in zip(names, features.T, strict=True):
+        usual = np.nanmedian(column[clean])
         values = np.where(np.isnan(column), usual, column)
         values = -np.abs(values - usual) if name in _TWO_SIDED else values
         yield name, -values if name in _HIGH_IS_NOISE else values
@@ -340,15 +357,18 @@ _HIGH_IS_NOISE: Final = frozenset(
 
 
 def _interval(scores: Floats, data: _Labelled, seed: int) -> tuple[float, float]:
-    """Return the bootstrap's percentile interval of the noise rate; corpus and planted noise are drawn anew."""
+    """Return the bootstrap's percentile interval of the noise rate; texts and planted noise are drawn anew.
+
+    Where none of n texts looks like noise no draw has any: there, 3 / n is what 95 % of the time is not exceeded.
+    """
     draw = np.random.default_rng(seed)
-    corpus, planted, weights = scores[data.clean], scores[~data.clean], data.weights[~data.clean]
+    corpus, planted, weights = _of_texts(scores, data), scores[~data.clean], data.weights[~data.clean]
     rates = []
     for _ in range(_BOOTSTRAPS):
         chosen = draw.integers(len(planted), size=len(planted))
         rates.append(noise_rate(draw.choice(corpus, len(corpus)), planted[chosen], weights[chosen]))
     low, high = np.quantile(rates, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), float(high)
+    return float(low), max(float(high), min(1.0, 3 / len(corpus) / _ENOUGH))
 
 
 def _reliability(probability: Floats, clean: Bools, weights: Floats) -> list[dict[str, float]]:

@@ -14,7 +14,8 @@ from pipelines.calibrations import calibration_path, read_calibration
 from pipelines.report.figures import CalibrationFigures
 from pipelines.runner import RunFailed
 
-_Share = Annotated[float, Field(ge=0, le=1)]
+_ROUNDED: Final = 1e-9
+_Share = Annotated[float, Field(ge=-_ROUNDED, le=1 + _ROUNDED)]
 _Count = Annotated[int, Field(ge=0)]
 
 

@@ -65,6 +65,7 @@ def notes(languages: Mapping[str, LanguageFigures], *, config: Config) -> list[s
                 "know this language. No pair was dropped or weighted for it."
             )
         known = {"similarity"} | (set() if config.translate.back_translation else {"back_chrf", "back_logprob"})
+        known |= set() if config.judge.by_probability else {"clean_probability"}
         if others := [spoken(name) for name in missing if name not in known]:
             said.append(f"{language['name']}: not measured for any pair: {', '.join(others)}.")
     off = [spoken(name) for name in RULES if name not in config.judge.active_rules]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from filters import calibrate
 from filters.calibration import (
@@ -91,7 +92,8 @@ def fitted(monkeypatch, features, clean):
 
     monkeypatch.setattr(calibrate, "HistGradientBoostingClassifier", Kept)
     kinds = np.where(clean, "", "noise").astype(object)
-    ours = calibrate._fit_boosted(calibrate._Labelled(features, kinds, np.arange(len(clean))), 0)
+    with threadpool_limits(limits=1):
+        ours = calibrate._fit_boosted(calibrate._Labelled(features, kinds, np.arange(len(clean))), 0)
     return made[0], ours
 
 
@@ -105,7 +107,8 @@ def test_boosted_trees_are_those_of_sklearn(monkeypatch):
     clean = features[:, 0] + features[:, 1] * np.nan_to_num(features[:, 2], nan=1.0) + draw.normal(size=3000) > 0
     theirs, ours = fitted(monkeypatch, features[:1000], clean[:1000])
     features[1000:][draw.random((2000, 5)) < 0.1] = NAN
-    assert abs(ours.log_odds(features) - theirs.decision_function(features)).max() < 1e-9
+    with threadpool_limits(limits=1):
+        assert abs(ours.log_odds(features) - theirs.decision_function(features)).max() < 1e-9
 
 
 def test_boosted_trees_do_not_ask_for_what_is_always_missing(monkeypatch):
@@ -131,7 +134,15 @@ def test_a_tree_that_asks_only_whether_a_value_is_there_survives_the_file(monkey
 
 def test_the_curve_is_a_line_between_its_points():
     """Beyond them it is the last of them."""
-    assert CURVE(np.array([-9.0, -1.0, 0.0, 1.0, 2.0, 3.0, 9.0])).tolist() == [0.25, 0.25, 0.375, 0.5, 0.625, 0.75, 0.75]
+    assert CURVE(np.array([-9.0, -1.0, 0.0, 1.0, 2.0, 3.0, 9.0])).tolist() == [
+        0.25,
+        0.25,
+        0.375,
+        0.5,
+        0.625,
+        0.75,
+        0.75,
+    ]
 
 
 def test_the_curve_is_never_certain():
