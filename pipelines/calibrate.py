@@ -18,21 +18,18 @@ from pipelines import files
 from pipelines.calibrations import calibration_path
 from pipelines.config import Config, ConfigError
 from pipelines.plan import LanguagePlan, Plan, make_plan
-from pipelines.planting import Planter, translator
+from pipelines.planting import Planter, foreign, translator
 from pipelines.run import Run, claimed
 from pipelines.runner import RunFailed
 from pipelines.scores import Meter
 from pipelines.tables import unique_rows
 from translate.engine import Engine
 from translate.hub import resolve
-from translate.languages import parse_language
+from translate.languages import LanguageError, parse_language
 from translate.models import Model
 
 ROWS: Final = 5000
 """Distinct texts of each language that noise is planted in, by default."""
-
-_FOREIGN: Final = 400
-"""Texts that are translated into another language where the run has none: enough to draw from."""
 
 Say = Callable[[str], None]
 
@@ -46,10 +43,14 @@ def calibrate_run(
     """
     config = _config(run)
     plan = make_plan(config)
-    unknown = sorted({parse_language(code).code for code in languages} - set(plan.codes))
+    try:
+        asked = [parse_language(code).code for code in languages]
+    except LanguageError as error:
+        raise ConfigError([f"--language: {error}"]) from None
+    unknown = sorted(set(asked) - set(plan.codes))
     if unknown:
         raise ConfigError([f"--language: {run.root} has no {', '.join(unknown)}; it has {', '.join(plan.codes)}"])
-    chosen = [parse_language(code).code for code in languages] or plan.codes
+    chosen = asked or plan.codes
     loaded = _Loaded(plan)
     found = {}
     with claimed(run):
@@ -164,10 +165,8 @@ def _others(run: Run, plan: Plan, pairs: pa.Table, code: str, loaded: _Loaded) -
         found = sample(run, other, pairs.num_rows)
         by_source = dict(zip(found["source"].to_pylist(), found["target"].to_pylist(), strict=True))
         return [by_source.get(source) for source in pairs["source"].to_pylist()]
-    foreign = parse_language("fr" if code.split("-")[0] == "de" else "de")
-    texts = pairs["source"].slice(0, _FOREIGN).to_pylist()
-    targets = loaded.engine(resolve("mini")).translate(texts, plan.source, foreign).targets
-    return [*targets, *[None] * (pairs.num_rows - len(texts))]
+    mini = loaded.engine(resolve("mini"))
+    return foreign(mini, plan.source, plan.of(code).language, pairs["source"].to_pylist())
 
 
 def _far(plan: Plan, code: str, script: str) -> tuple[bool, str]:

@@ -1,6 +1,6 @@
 """The calibrations that a run is judged by: where they lie, and what they make of the judge's settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from filters.calibration import Calibration, CalibrationError
 from filters.thresholds import Thresholds
@@ -43,9 +43,21 @@ def load_calibrations(run: Run, config: Config) -> dict[str, Calibration]:
             found[code] = read_calibration(path)
         except CalibrationError as error:
             problems.append(f"judge: {error}")
+            continue
+        problems += [f"judge: {path} {problem}" for problem in _unmeasured(found[code], config)]
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _unmeasured(calibration: Calibration, config: Config) -> Iterator[str]:
+    """Say which scores the calibration reads that this configuration does not measure as it did."""
+    similar = {"similarity", "margin"} & set(calibration.features)
+    teacher = calibration.report.get("teacher", config.score.teacher)
+    if similar and teacher != config.score.teacher:
+        yield f"was learnt with the teacher {teacher!r}, and score.teacher is {config.score.teacher!r}"
+    if {"back_chrf", "back_similarity"} & set(calibration.features) and not config.translate.back_translation:
+        yield "reads round-trip scores, and translate.back_translation is false"
 
 
 def thresholds_in_force(

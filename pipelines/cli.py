@@ -232,6 +232,7 @@ def _pairs(options: argparse.Namespace) -> int:
         model=options.model,
         back=options.back,
         calibration=options.calibration,
+        calibrate=options.calibrate,
         min_clean_probability=options.min_clean_probability,
     )
     columns = tuple(name.strip() for name in options.columns.split(","))
@@ -331,6 +332,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--model", default="mini", help="what reads the translations token by token, or none")
     added.add_argument("--back", action="store_true", help="translate back too, with the same model")
     added.add_argument("--calibration", metavar="DIR", help="judge by what captionloom calibrate wrote there")
+    added.add_argument(
+        "--calibrate", action="store_true", help="learn from the pairs themselves what noise is; judge by it"
+    )
     added.add_argument("--min-clean-probability", type=float, metavar="P", help="default: what the calibration offers")
     added = command("calibrate", _calibrate, "learn from a finished run what its noise looks like; needs scikit-learn")
     added.add_argument("run", metavar="RUN")

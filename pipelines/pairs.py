@@ -1,19 +1,23 @@
 """What ``captionloom pairs`` does: pairs that somebody else translated in, every score and a verdict of each out."""
 
+import importlib.util
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.calibration import Calibration, CalibrationError
+from filters.corpus import NoiseError
 from filters.language import LanguageIdentifier, plausible_labels
+from filters.similarity import load_teacher
 from filters.thresholds import Thresholds
 from filters.verdict import CERTAIN, RULES, judge
 from pipelines import files
@@ -22,7 +26,8 @@ from pipelines.columns import CHEAP, COSTLY
 from pipelines.config import ConfigError, ScoreConfig
 from pipelines.judging import measured_cheaply
 from pipelines.parallel import COLUMNS, Reject, read_parallel
-from pipelines.planting import Back, translator
+from pipelines.planting import ROUNDS, Back, Planter, foreign, translator
+from pipelines.runner import RunFailed
 from pipelines.scores import Meter
 from pipelines.teachers import TeacherPlan, find_teacher
 from translate.decoding import Decoding, Device
@@ -33,6 +38,11 @@ from translate.models import Model, ModelError
 
 UNIT: Final = 2048
 """Pairs that are measured in each other's company."""
+
+LEARNT_FROM: Final = 5000
+"""Pairs at most that ``calibrate`` plants noise in."""
+_MOST: Final = 8
+"""Rounds of planting, at most, where there are few pairs."""
 
 SCHEMA: Final = pa.schema(
     [
@@ -61,6 +71,8 @@ class Settings:
     """Translate the translations back, with the same model."""
     calibration: str | None = None
     """A folder that ``captionloom calibrate`` wrote, or one of its files."""
+    calibrate: bool = False
+    """Learn from the pairs themselves what noise looks like among them, and judge by that."""
     min_clean_probability: float | None = None
     """With a calibration: what is less likely clean is dropped; None: by the bound that it offers."""
 
@@ -84,6 +96,11 @@ def judge_pairs(inputs: Sequence[str], out: str, settings: Settings, *, columns:
     """
     grader = _Grader.of(settings, [f"{name}: there is no such file" for name in inputs if not Path(name).exists()], out)
     found = read_parallel(inputs, language=grader.language.code, columns=columns)
+    learnt = f"{out.removesuffix('.parquet')}.calibration.json"
+    if settings.calibrate:
+        calibration = _learnt(grader, found.pairs)
+        grader = grader.by(calibration, settings)
+        files.write_bytes(learnt, calibration.to_json())
     units = [found.pairs.slice(start, UNIT) for start in range(0, found.pairs.num_rows, UNIT)]
     kept, reasons = 0, Counter[str]()
     with (
@@ -159,19 +176,28 @@ class _Grader:
             engine=engine,
         )
         # What a model would not have said itself is not wrong: a fixed bound would drop half of what people translate.
-        bounds: dict[str, float | None] = {"min_logprob": None, "full_logprob": None}
-        if calibration:
-            offered = calibration.report["suggested"]["min_clean_probability"]
-            given = settings.min_clean_probability
-            bounds["min_clean_probability"] = offered if given is None else given
-        return cls(
+        unbounded = {"min_logprob": None, "full_logprob": None}
+        grader = cls(
             language,
             meter,
             translator(engine, language, source) if engine and backwards else None,
-            Thresholds.for_language(language.code, settings.teacher).replaced(bounds),
-            (*CERTAIN, "low_clean_probability") if calibration else tuple(RULES),
-            calibration,
+            Thresholds.for_language(language.code, settings.teacher).replaced(unbounded),
+            tuple(RULES),
+            None,
             tuple(notes),
+        )
+        return grader.by(calibration, settings) if calibration else grader
+
+    def by(self, calibration: Calibration, settings: Settings) -> "_Grader":
+        """Return the same that judges by ``calibration``."""
+        bound = settings.min_clean_probability
+        if bound is None:
+            bound = float(calibration.report["suggested"]["min_clean_probability"])
+        return replace(
+            self,
+            thresholds=self.thresholds.replaced({"min_clean_probability": bound}),
+            rules=(*CERTAIN, "low_clean_probability"),
+            calibration=calibration,
         )
 
     def __call__(self, unit: pa.Table) -> pa.Table:
@@ -196,19 +222,45 @@ class _Grader:
         )
 
 
+def _learnt(grader: _Grader, pairs: pa.Table) -> Calibration:
+    """Return what is learnt from a sample of the pairs themselves; raises `RunFailed` where they are too few."""
+    from filters.calibrate import CalibrateError, calibrate
+
+    usable = pairs.filter(pc.match_substring_regex(pairs["target"], r"\p{L}"))
+    chosen = np.sort(np.random.default_rng(0).permutation(usable.num_rows)[:LEARNT_FROM])
+    some = usable.take(pa.array(chosen))
+    meter = grader.meter
+    mini = Engine(resolve("mini"), decoding=Decoding(), device=Device())
+    planter = Planter(meter, (meter.teacher or load_teacher("muse")).embed, grader.back, UNIT)
+    others = foreign(mini, meter.source, meter.language, some["source"].to_pylist())
+    rounds = max(ROUNDS, -(-2 * LEARNT_FROM // max(1, some.num_rows)))
+    try:
+        return calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.language.code)
+    except (CalibrateError, NoiseError) as error:
+        raise RunFailed(f"--calibrate: {error}") from error
+
+
 def _calibration(settings: Settings, language: Language, problems: list[str]) -> Calibration | None:
+    if settings.calibration is not None and settings.calibrate:
+        problems.append("--calibrate learns what --calibration would say: give one of them")
+    if settings.calibrate and importlib.util.find_spec("sklearn") is None:
+        problems.append("--calibrate needs scikit-learn: pip install 'captionloom[calibrate]'")
     if settings.calibration is None:
-        if settings.min_clean_probability is not None:
-            problems.append("--min-clean-probability needs --calibration: only a calibration knows the probability")
+        if settings.min_clean_probability is not None and not settings.calibrate:
+            problems.append("--min-clean-probability needs --calibration or --calibrate")
         return None
     path = settings.calibration
     if Path(path).is_dir():
         path = calibration_path(path, language.code)
     try:
-        return read_calibration(path)
+        calibration = read_calibration(path)
     except (CalibrationError, OSError) as error:
         problems.append(f"--calibration: {error if isinstance(error, CalibrationError) else f'{path}: no such file'}")
         return None
+    teacher = calibration.report.get("teacher", settings.teacher)
+    if {"similarity", "margin"} & set(calibration.features) and teacher != settings.teacher:
+        problems.append(f"--calibration: {path} was learnt with the teacher {teacher!r}: give --teacher {teacher}")
+    return calibration
 
 
 def _teacher(settings: Settings, problems: list[str]) -> TeacherPlan | None:

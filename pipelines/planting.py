@@ -14,7 +14,7 @@ from filters.noise import KINDS, plant
 from pipelines.judging import measured_cheaply
 from pipelines.scores import Meter
 from translate.engine import Engine
-from translate.languages import Language
+from translate.languages import Language, parse_language
 
 RATIO: Final = 1 / 3
 """Of each round: enough noise to learn from, and few enough that the others in a unit are what they are in a run."""
@@ -88,6 +88,20 @@ class Planter:
         for name in measured.column_names:
             pairs = pairs.append_column(name, measured[name])
         return measured_cheaply(pairs, self.meter.language)
+
+
+FOREIGN: Final = 400
+"""Texts that are translated into another language where nobody has any: enough to draw from."""
+
+
+def foreign(engine: Engine, source: Language, language: Language, sources: Sequence[str]) -> list[str | None]:
+    """Return for each of ``sources`` its translation by ``mini`` into another language than ``language``.
+
+    None for all but the first few hundred. ``engine`` is mini's.
+    """
+    other = parse_language("fr" if language.code.split("-")[0] == "de" else "de")
+    targets = engine.translate(list(sources[:FOREIGN]), source, other).targets
+    return [*targets, *[None] * (len(sources) - len(targets))]
 
 
 def translator(engine: Engine, source: Language, target: Language) -> Back:

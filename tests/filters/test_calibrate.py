@@ -286,7 +286,7 @@ def test_too_few_pairs_are_refused(clean, each, message):
 def test_pairs_without_scores_are_refused():
     """Where no clean pair has any score there is nothing to learn from."""
     pairs = corpus().select(["source", "target", "noise_kind", "group", "margin"])
-    with pytest.raises(CalibrateError, match="^no clean pair has any of the scores that noise is told by$"):
+    with pytest.raises(CalibrateError, match=r"^no clean pair has any of the scores that noise is told by$"):
         calibrate(pairs, language="de")
 
 

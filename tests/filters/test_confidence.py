@@ -48,7 +48,7 @@ def test_the_information_of_one_token_is_that_of_all_three():
 
 
 def test_a_rare_token_owes_more_to_the_source_than_a_common_one_as_likely():
-    """Of two tokens with a log-probability of -1 the rare one has much information, and the common one less than none."""
+    """Of two tokens at -1 the rare one has much information, and the common one less than none."""
     tokens = [["a"] * 98, ["a"] * 98, ["b"], ["a"]]
     [*_, rare, common] = scored(tokens, [[-0.02] * 98, [-0.02] * 98, [-1.0], [-1.0]])
     # 1 and 197 of 198, and two to each: ln(3 / 202) = -4.210 and ln(199 / 202) = -0.015

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.verdict import RULES, Thresholds, UnknownRuleError, judge
+from filters.verdict import CERTAIN, RULES, Thresholds, UnknownRuleError, judge
 
 ALL = tuple(RULES)
 
@@ -17,6 +17,8 @@ FLOATS = (
     "copy_ratio",
     "repetition",
     "script_share",
+    "oddity",
+    "clean_probability",
 )
 
 
@@ -43,11 +45,19 @@ def test_rules_have_the_documented_names_and_order():
         "untranslated",
         "repetition",
         "length_ratio",
+        "mojibake",
         "numbers_differ",
+        "number_words_differ",
         "low_similarity",
         "low_confidence",
         "low_round_trip",
+        "low_clean_probability",
     )
+
+
+def test_the_certain_rules_are_those_without_a_whole_translation():
+    """No calibration replaces them."""
+    assert CERTAIN == ("too_long", "empty", "unfinished")
 
 
 def test_every_rule_explains_itself_in_a_sentence():
@@ -75,6 +85,7 @@ def test_empty_fires_without_letters_and_digits():
         ("repetition", "repetition", 0.21, 0.19),
         ("length_ratio", "length_ratio", 0.49, 0.5),
         ("length_ratio", "length_ratio", 2.01, 2.0),
+        ("mojibake", "oddity", 0.021, 0.02),
         ("low_similarity", "similarity", 0.44, 0.46),
         ("low_confidence", "mt_logprob", -1.21, -1.19),
         ("low_round_trip", "back_chrf", 17.9, 18.1),
@@ -85,9 +96,33 @@ def test_a_score_beyond_its_threshold_drops(reason, column, drops, keeps):
     assert reasons(**{column: [drops, keeps, None]}) == [[reason], [], []]
 
 
-def test_numbers_differ_is_its_own_answer():
+@pytest.mark.parametrize("reason", ["numbers_differ", "number_words_differ"])
+def test_that_numbers_differ_is_its_own_answer(reason):
     """The rule fires on true, not on false or null."""
-    assert reasons(numbers_differ=[True, False, None]) == [["numbers_differ"], [], []]
+    assert reasons(**{reason: [True, False, None]}) == [[reason], [], []]
+
+
+def test_the_clean_probability_has_no_bound_of_its_own():
+    """Nothing is dropped for it until one is set, on which a pair is kept."""
+    probabilities = [0.0, 0.89, 0.9, None]
+    assert reasons(clean_probability=probabilities) == [[], [], [], []]
+    bound = Thresholds().replaced({"min_clean_probability": 0.9})
+    rows = judged(clean_probability=probabilities, thresholds=bound)
+    assert [row["reasons"] for row in rows] == [["low_clean_probability"], ["low_clean_probability"], [], []]
+    assert [row["weight"] for row in rows] == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_column_may_say_the_weight():
+    """Instead of the soft scores, which still drop; what is dropped weighs nothing."""
+    table = pa.table(
+        {
+            "clean_probability": pa.array([0.25, 0.75, 0.5], pa.float32()),
+            "similarity": pa.array([0.5, 0.1, 0.9], pa.float32()),
+        }
+    )
+    judged = judge(table, rules=ALL, thresholds=Thresholds(), weight_by="clean_probability")
+    assert judged["keep"].to_pylist() == [True, False, True]
+    assert judged["weight"].to_pylist() == [0.25, 0.0, 0.5]
 
 
 def test_unfinished_is_the_engines_own_answer():
@@ -211,6 +246,7 @@ rows = st.fixed_dictionaries(
     | {
         "target": st.one_of(st.none(), st.text(max_size=5)),
         "numbers_differ": st.one_of(st.none(), st.booleans()),
+        "number_words_differ": st.one_of(st.none(), st.booleans()),
         "mt_unfinished": st.one_of(st.none(), st.booleans()),
     }
 )
@@ -220,7 +256,7 @@ rows = st.fixed_dictionaries(
 def test_verdicts_hang_together(pairs, rules):
     """Kept, no reasons and a positive weight are one and the same, whatever the scores."""
     types = {name: pa.float32() for name in FLOATS} | {"target": pa.string()}
-    types |= {"numbers_differ": pa.bool_(), "mt_unfinished": pa.bool_()}
+    types |= dict.fromkeys(("numbers_differ", "number_words_differ", "mt_unfinished"), pa.bool_())
     table = pa.table({name: pa.array([pair[name] for pair in pairs], kind) for name, kind in types.items()})
     verdicts = judge(table, rules=rules, thresholds=Thresholds())
     for row in verdicts.to_pylist():

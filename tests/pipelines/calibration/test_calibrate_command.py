@@ -88,10 +88,12 @@ def test_there_is_a_file_for_each_language_and_nothing_else(calibrated: Path) ->
 def test_the_noise_rate_of_a_clean_run(calibrated: Path, code: str) -> None:
     """Next to nothing of what mini makes of plain captions looks like planted noise."""
     calibration = Calibration.from_json((calibrated / "run" / "calibration" / f"{code}.json").read_bytes())
-    assert 0 <= calibration.noise_rate < 0.05
+    # So few pairs tell a share to a few per cent, and without a teacher to a few more.
+    assert 0 <= calibration.noise_rate < (0.05 if code == "de" else 0.15)
     rate = calibration.report["noise_rate"]
     assert rate["estimate"] == calibration.noise_rate
-    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.15
+    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.2
+    assert rate["low"] < 0.01
 
 
 def test_what_the_model_reads(calibrated: Path) -> None:
@@ -196,7 +198,7 @@ def test_too_few_texts(calibrated: Path, copy: Path, capsys: pytest.CaptureFixtu
     (copy / "run" / "calibration" / "cs.json").unlink()
     code, line = refused(capsys, str(copy / "run"), "--language", "cs", "--rows", "100")
     assert code == 1
-    assert line == "captionloom: cs: 134 clean pairs and 12 kinds of noise: at least 200 and one needed"
+    assert line == "captionloom: cs: 134 clean pairs and 66 with noise: at least 200 and 20 are needed"
     assert not (copy / "run" / "calibration" / "cs.json").exists()
 
 
@@ -248,13 +250,20 @@ def test_without_scikit_learn(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line that names what to install; exit code 2."""
-    for name in ("pipelines.calibrate", "filters.calibrate"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "sklearn", None)
+    for name in list(sys.modules):
+        if name.split(".")[0] == "sklearn" or name in ("pipelines.calibrate", "filters.calibrate"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [_NotInstalled(), *sys.meta_path])
     code, line = refused(capsys, str(run_copy))
     assert (code, line) == (2, "captionloom: calibrate needs scikit-learn: pip install 'captionloom[calibrate]'")
+
+
+class _NotInstalled:
+    """Finds every module but scikit-learn."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "sklearn":
+            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
 
 @pytest.mark.parametrize("rows", ["0", "-1", "many"])
