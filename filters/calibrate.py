@@ -16,7 +16,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from filters.calibration import LEAST_RATE, Boosted, Both, Calibration, Curve, Floats, Logistic, Model, at_rate
+from filters.calibration import (
+    LEAST_RATE,
+    Boosted,
+    Both,
+    Calibration,
+    Curve,
+    Floats,
+    Logistic,
+    Model,
+    at_rate,
+    fold_of,
+)
 from filters.features import Matrix, matrix, measured
 
 Bools = npt.NDArray[np.bool_]
@@ -84,10 +95,10 @@ class _Labelled:
 def calibrate(pairs: pa.Table, *, language: str, seed: int = 0) -> Calibration:
     """Learn from ``pairs`` the probability that a pair in ``language`` is clean.
 
-    ``pairs`` has the scores of every pair as it stands there, clean or with its noise, and the columns
-    ``noise_kind`` (string, null for what nothing was planted in) and ``group`` (int64: the same for pairs of one
-    source). What nothing was planted in is the corpus itself, and need not be all clean: how much of it is noise like
-    the planted is estimated, and allowed for. Of a logistic regression, boosted trees and both together the one is
+    ``pairs`` has the scores of every pair as it stands there, clean or with its noise, and the columns ``source``,
+    ``target``, ``noise_kind`` (string, null for what nothing was planted in) and ``group`` (int64: the same for pairs
+    of one source). What nothing was planted in is the corpus itself, and need not be all clean: how much of it is noise
+    like the planted is estimated, and allowed for. Of a logistic regression, boosted trees and both together the one is
     taken that finds kinds of noise which it was not fitted to. The same pairs and seed give the same calibration.
     Raises `CalibrateError` for fewer than 200 clean pairs or 20 with noise, and where no clean one has a score.
     """
@@ -107,16 +118,19 @@ def calibrate(pairs: pa.Table, *, language: str, seed: int = 0) -> Calibration:
 
 
 def _calibrated(pairs: pa.Table, data: _Labelled, names: tuple[str, ...], language: str, seed: int) -> Calibration:
-    folds = _folds(data.groups, seed)
+    folds = fold_of(pairs["source"], FOLDS)
     left_out = _left_out(data, folds, seed)
     best = _chosen(left_out)
-    scores = _out_of_fold(data, folds, _FITS[best], seed)
+    models = tuple(_FITS[best](data.where(folds != fold), seed) for fold in range(FOLDS))
+    scores = np.empty(len(folds))
+    for fold, model in enumerate(models):
+        scores[folds == fold] = model.log_odds(data.features[folds == fold])
     rate = noise_rate(_of_texts(scores, data), scores[~data.clean], data.weights[~data.clean])
     curve = _purified(_curve(scores, data), rate)
     return Calibration(
         language=language,
         features=names,
-        model=_FITS[best](data, seed),
+        models=models,
         curve=curve,
         noise_rate=rate,
         report=_report(pairs, data, scores, curve, names, rate, seed) | {"model": best, "left_out": left_out},
@@ -248,16 +262,6 @@ def _left_out(data: _Labelled, folds: Ints, seed: int) -> dict[str, dict[str, fl
         for model, scored in (("logistic", both.first), ("boosted", both.second), ("both", both)):
             found[model][name] = _auc(tried.clean, scored.log_odds(tried.features))
     return found
-
-
-def _out_of_fold(data: _Labelled, folds: Ints, fit: _Fit, seed: int) -> Floats:
-    """Return the log-odds of every row by a model that saw no pair of its source."""
-    scores = np.empty(len(data.kinds))
-    for fold in range(FOLDS):
-        seen = folds != fold
-        model = fit(data.where(seen), seed)
-        scores[~seen] = model.log_odds(data.features[~seen])
-    return scores
 
 
 def _curve(scores: Floats, data: _Labelled) -> Curve:

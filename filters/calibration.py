@@ -3,6 +3,7 @@
 numpy alone reads it: where pairs are judged, nothing that fits models is needed (`filters.calibrate` fits them).
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
@@ -193,7 +194,9 @@ class Calibration:
     language: str
     features: tuple[str, ...]
     """Names of the columns that the model reads."""
-    model: Model
+    models: tuple[Model, ...]
+    """One for each fold (see `fold_of`), fitted without the sources of that fold: no pair is judged by a model that saw
+    it, neither those that were learnt from nor any other."""
     curve: Curve
     noise_rate: float
     """The share of noisy pairs in the corpus, as far as they look like planted ones; in [0, 1]."""
@@ -202,8 +205,16 @@ class Calibration:
 
     def clean_probability(self, pairs: pa.Table) -> pa.FloatArray:
         """Return float32 [rows], 0 to 1: the probability that a pair is clean where `noise_rate`, or 1 %, are not."""
-        even = self.curve(self.model.log_odds(matrix(pairs, self.features)))
+        even = self.curve(self.log_odds(pairs))
         return pa.array(at_rate(even, max(self.noise_rate, LEAST_RATE)), pa.float32())
+
+    def log_odds(self, pairs: pa.Table) -> Floats:
+        """Return float64 [rows]: how much each pair looks clean, before that becomes a probability."""
+        features, folds = matrix(pairs, self.features), fold_of(pairs["source"], len(self.models))
+        found = np.empty(pairs.num_rows)
+        for fold, model in enumerate(self.models):
+            found[folds == fold] = model.log_odds(features[folds == fold])
+        return found
 
     def to_json(self) -> bytes:
         """Return the file, the same bytes for the same calibration."""
@@ -212,7 +223,7 @@ class Calibration:
             "language": self.language,
             "features": list(self.features),
             "noise_rate": self.noise_rate,
-            "model": self.model.to_json(),
+            "models": [model.to_json() for model in self.models],
             "curve": {"log_odds": self.curve.log_odds.tolist(), "probability": self.curve.probability.tolist()},
             "report": self.report,
         }
@@ -228,11 +239,13 @@ class Calibration:
             unknown = set(held["features"]) - set(FEATURES)
             if unknown:
                 raise CalibrationError(f"unknown features {', '.join(sorted(unknown))}")
+            if not held["models"]:
+                raise CalibrationError("no models")
             curve = Curve(*(np.array(held["curve"][name], np.float64) for name in ("log_odds", "probability")))
             return cls(
                 language=held["language"],
                 features=tuple(held["features"]),
-                model=model_from_json(held["model"]),
+                models=tuple(model_from_json(model) for model in held["models"]),
                 curve=curve,
                 noise_rate=float(held["noise_rate"]),
                 report=held["report"],
@@ -241,6 +254,11 @@ class Calibration:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CalibrationError(f"this is no calibration: {error!r}") from error
+
+
+def fold_of(sources: pa.ChunkedArray | pa.Array, folds: int) -> npt.NDArray[np.int64]:
+    """Return the fold, 0 to ``folds`` - 1, of each source text: by its CRC-32, whatever stands around it."""
+    return np.array([zlib.crc32(source.encode()) % folds for source in sources.to_pylist()], dtype=np.int64)
 
 
 def at_rate(even: Floats, noise_rate: float) -> Floats:

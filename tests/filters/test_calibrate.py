@@ -225,6 +225,7 @@ def test_probability_rises_with_similarity_and_falls_with_oddity(learnt):
     """A pair like the corpus's is likely clean, one that means something else or is broken likely not."""
     pairs = pa.table(
         {
+            "source": ["One.", "Two.", "Three."],
             "similarity": pa.array([0.8, 0.4, 0.8], pa.float32()),
             "mt_logprob": pa.array([-0.5, -0.9, -0.5], pa.float32()),
             "oddity": pa.array([0.0, 0.0, 0.3], pa.float32()),

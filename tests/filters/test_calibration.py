@@ -1,6 +1,8 @@
 import json
 import math
 import re
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from filters.calibration import (
     Curve,
     Logistic,
     at_rate,
+    fold_of,
     model_from_json,
     share_above,
 )
@@ -49,12 +52,40 @@ CURVE = Curve(np.array([-1.0, 1.0, 3.0]), np.array([0.25, 0.5, 0.75]))
 
 def calibration(model=LOGISTIC, curve=CURVE, rate=0.1, features=("similarity", "back_chrf")):
     """Return a calibration of German."""
-    return Calibration("de", features, model, curve, rate, {"auc": {"numbers": 0.9}, "ece": 0.01})
+    return Calibration("de", features, (model,), curve, rate, {"auc": {"numbers": 0.9}, "ece": 0.01})
 
 
 def pairs(similarity, back_chrf):
-    """Return a table of scores."""
-    return pa.table({"similarity": pa.array(similarity, pa.float32()), "back_chrf": pa.array(back_chrf, pa.float32())})
+    """Return a table of sources and scores."""
+    return pa.table(
+        {
+            "source": pa.array([f"source {i}" for i in range(len(similarity))], pa.string()),
+            "similarity": pa.array(similarity, pa.float32()),
+            "back_chrf": pa.array(back_chrf, pa.float32()),
+        }
+    )
+
+
+def test_a_sources_fold():
+    """It is told by the text alone: CRC-32 of its UTF-8, modulo the number of folds."""
+    assert fold_of(pa.array(["A dog.", "A dog.", "Ein Bär", ""]), 5).tolist() == [
+        zlib.crc32(b"A dog.") % 5,
+        zlib.crc32(b"A dog.") % 5,
+        zlib.crc32("Ein Bär".encode()) % 5,
+        0,
+    ]
+
+
+def test_each_source_has_the_model_of_its_fold():
+    """The model that never saw a source judges it."""
+    low, high = replace(LOGISTIC, intercept=-1.0), replace(LOGISTIC, intercept=3.0)
+    both = replace(calibration(), models=(low, high))
+    table = pairs([0.5] * 20, [10.0] * 20)
+    folds = fold_of(table["source"], 2)
+    assert set(folds.tolist()) == {0, 1}
+    assert both.log_odds(table).tolist() == [
+        float((low, high)[fold].log_odds(np.array([[0.5, 10.0]]))[0]) for fold in folds
+    ]
 
 
 def test_logistic_regression_bends_at_its_knots():
@@ -250,9 +281,9 @@ def test_any_number_survives_the_file(numbers, rates):
     )
     curve = Curve(np.arange(len(rates), dtype=np.float64), np.array(rates))
     read = Calibration.from_json(calibration(model, curve).to_json())
-    assert isinstance(read.model, Logistic)
-    assert read.model.to_json() == model.to_json()
-    assert read.model.basis(np.zeros((1, 2))).shape == (1, 4)
+    assert isinstance(read.models[0], Logistic)
+    assert read.models[0].to_json() == model.to_json()
+    assert read.models[0].basis(np.zeros((1, 2))).shape == (1, 4)
     assert read.curve.probability.tolist() == rates
 
 
@@ -261,9 +292,9 @@ def test_the_file_is_json_with_a_version():
     content = calibration().to_json()
     assert content.endswith(b"}\n")
     held = json.loads(content)
-    assert list(held) == ["curve", "features", "language", "model", "noise_rate", "report", "version"]
+    assert list(held) == ["curve", "features", "language", "models", "noise_rate", "report", "version"]
     assert held["version"] == 1
-    assert held["model"]["kind"] == "logistic"
+    assert [model["kind"] for model in held["models"]] == ["logistic"]
 
 
 def changed(**values):
@@ -292,11 +323,11 @@ def changed(**values):
         (changed(report=None), "this is no calibration: KeyError('report')"),
         (changed(curve={"log_odds": [0.0]}), "this is no calibration: KeyError('probability')"),
         (changed(curve={"log_odds": [0.0], "probability": ["high"]}), "this is no calibration: "),
-        (changed(model={"kind": "forest"}), "unknown kind of model 'forest'; known: logistic, boosted, both"),
-        (changed(model={}), "unknown kind of model None; known: logistic, boosted, both"),
-        (changed(model=[]), "this is no calibration: "),
-        (changed(model={"kind": "logistic", "centre": []}), "this is no calibration: KeyError('scale')"),
-        (changed(model={"kind": "both", "first": {"kind": "tree"}}), "unknown kind of model 'tree'"),
+        (changed(models=[{"kind": "forest"}]), "unknown kind of model 'forest'; known: logistic, boosted, both"),
+        (changed(models=[{}]), "unknown kind of model None; known: logistic, boosted, both"),
+        (changed(models=[[]]), "this is no calibration: "),
+        (changed(models=[{"kind": "logistic", "centre": []}]), "this is no calibration: KeyError('scale')"),
+        (changed(models=[{"kind": "both", "first": {"kind": "tree"}}]), "unknown kind of model 'tree'"),
     ],
 )
 def test_what_is_no_calibration_is_refused(content, message):

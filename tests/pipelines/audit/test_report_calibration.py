@@ -85,7 +85,7 @@ def _calibration(language: str = "de", **changes: Any) -> bytes:
     """Return the file of a calibration that reports `_report` with ``changes``."""
     model = Logistic(np.zeros(1), np.ones(1), np.zeros((1, 1)), np.ones((1, 3)), 0.0)
     curve = Curve(np.array([-1.0, 1.0]), np.array([0.0, 1.0]))
-    return Calibration(language, ("lid_prob",), model, curve, 0.0071, _report(**changes)).to_json()
+    return Calibration(language, ("lid_prob",), (model,), curve, 0.0071, _report(**changes)).to_json()
 
 
 Audited = Callable[..., tuple[Audit, str]]
