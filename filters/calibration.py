@@ -227,7 +227,7 @@ class Calibration:
             "curve": {"log_odds": self.curve.log_odds.tolist(), "probability": self.curve.probability.tolist()},
             "report": self.report,
         }
-        return orjson.dumps(held, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(held, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:

@@ -181,6 +181,12 @@ RULES: Final[Mapping[str, Rule]] = {
             zero="min_similarity",
             full="full_similarity",
         ),
+        _outside(
+            "low_margin",
+            "The teacher finds the translation to be nearer to other captions than to its own source.",
+            "margin",
+            low="min_margin",
+        ),
         _soft(
             "low_confidence",
             "The translation model itself gave its words a low probability.",

@@ -245,8 +245,11 @@ def _calibration(settings: Settings, language: Language, problems: list[str]) ->
         problems.append("--calibrate learns what --calibration would say: give one of them")
     if settings.calibrate and importlib.util.find_spec("sklearn") is None:
         problems.append("--calibrate needs scikit-learn: pip install 'captionloom[calibrate]'")
+    bound = settings.min_clean_probability
+    if bound is not None and not 0 <= bound <= 1:
+        problems.append(f"--min-clean-probability: {bound:g} is not between 0 and 1")
     if settings.calibration is None:
-        if settings.min_clean_probability is not None and not settings.calibrate:
+        if bound is not None and not settings.calibrate:
             problems.append("--min-clean-probability needs --calibration or --calibrate")
         return None
     path = settings.calibration

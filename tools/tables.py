@@ -26,7 +26,8 @@ def tables() -> dict[str, str]:
     rejects = [f"| `{reason}` | {why} |" for reason, why in REJECT_REASONS.items()]
     rules = [f"| `{name}` | {rule.explanation} | {names[name]} |" for name, rule in RULES.items()]
     bounds = [
-        f"| `{name}` | {row.default:g} | {row.low:g} to {row.high:g} | {row.why} |" for name, row in THRESHOLDS.items()
+        f"| `{name}` | {'null' if row.default is None else f'{row.default:g}'} | {row.low:g} to {row.high:g} | {row.why} |"
+        for name, row in THRESHOLDS.items()
     ]
     bounds += [
         f"| `{name}` in `{code}` | {value:g} | {THRESHOLDS[name].low:g} to {THRESHOLDS[name].high:g} | {MEASURED_WHY} |"

@@ -1,6 +1,7 @@
 """What the documentation says is what the code does."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.cli import _parser
 from pipelines.config import FORMATS
 from pipelines.load import load_config
 
@@ -66,6 +68,28 @@ def test_readme_configuration_is_one(tmp_path: Path) -> None:
     assert re.findall(r"\w+", text.splitlines()[1].split("#")[1]) == list(FORMATS)
 
 
+def test_examples_of_judging_are_accepted(tmp_path: Path) -> None:
+    """Both pages have the bound that a calibration offers, over a configuration that is one."""
+    for page in ("docs/using.md", "docs/noise.md"):
+        (tmp_path / "config.yaml").write_text(block("README.md", "config") + block(page, "judge"))
+
+        config, problems = load_config(str(tmp_path / "config.yaml"))
+
+        assert problems == []
+        assert config is not None
+        assert config.judge.min_clean_probability == "learnt"
+        assert config.judge.active_rules == ("too_long", "empty", "unfinished", "low_clean_probability")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/using.md"])
+def test_commands_are_understood(page: str) -> None:
+    """Every line ``$ captionloom …`` of a page is a command with options that exist."""
+    lines = re.findall(r"^\$ captionloom (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    parsed = [_parser().parse_args(shlex.split(line, comments=True)) for line in lines]
+
+    assert {"build", "verify", "pairs", "calibrate"} <= {options.name for options in parsed}
+
+
 def test_the_example_recipe_is_one() -> None:
     """The recipe in docs/training.md is accepted as it stands."""
     sys.path.insert(0, str(ROOT / "tools"))
@@ -86,7 +110,10 @@ def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
     assert filled(before) == before
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/using.md", "docs/training.md", "docs/contributing.md"])
+PAGES = ["README.md", "docs/using.md", "docs/noise.md", "docs/training.md", "docs/contributing.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     """Paths in code spans that begin with one of our folders exist."""
     text = (ROOT / page).read_text()

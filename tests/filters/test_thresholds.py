@@ -16,6 +16,7 @@ def test_defaults_are_those_of_the_table():
         "min_length_ratio": 0.5,
         "max_length_ratio": 2.0,
         "min_similarity": 0.45,
+        "min_margin": 0.7,
         "full_similarity": 0.7,
         "min_logprob": -1.2,
         "full_logprob": -0.7,

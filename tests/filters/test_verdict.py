@@ -49,6 +49,7 @@ def test_rules_have_the_documented_names_and_order():
         "numbers_differ",
         "number_words_differ",
         "low_similarity",
+        "low_margin",
         "low_confidence",
         "low_round_trip",
         "low_clean_probability",

@@ -1,6 +1,7 @@
 """The command line: exit codes, short messages, and nothing heavy before it is needed."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from pipelines.cli import main
 
-HEAVY = ("apache_beam", "ctranslate2", "pyarrow", "numpy", "torch", "fasttext", "matplotlib", "pydantic")
+HEAVY = ("apache_beam", "ctranslate2", "pyarrow", "numpy", "torch", "fasttext", "matplotlib", "pydantic", "sklearn")
 
 
 def captionloom(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,8 +57,20 @@ def test_help() -> None:
     """Every command is named."""
     finished = captionloom("--help")
     assert finished.returncode == 0
-    for command in ("demo", "build", "score", "cut", "audit", "verify", "show"):
-        assert f"    {command} " in finished.stdout
+    for command in (
+        "demo",
+        "build",
+        "score",
+        "cut",
+        "audit",
+        "models",
+        "noise",
+        "pairs",
+        "calibrate",
+        "verify",
+        "show",
+    ):
+        assert re.search(rf"^    {command}\s", finished.stdout, re.MULTILINE)
     assert finished.stderr == ""
 
 

@@ -5,13 +5,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from filters.calibration import Calibration
 from pipelines.cli import main
 from translate.models import MINI
+
+CAPTIONS = Path(__file__).parents[2] / "tools" / "captions.tsv"
 
 GOOD = [
     ("A dog runs on the beach.", "Ein Hund läuft am Strand."),
@@ -145,8 +149,8 @@ def test_good_pairs_are_kept(measured: pa.Table) -> None:
         ("a wrong encoding", ["mojibake"]),
         ("another number", ["numbers_differ"]),
         ("another number word", ["number_words_differ"]),
-        ("nothing", ["empty", "length_ratio", "low_similarity", "low_round_trip"]),
-        ("another caption", ["low_similarity"]),
+        ("nothing", ["empty", "length_ratio", "low_similarity", "low_margin", "low_round_trip"]),
+        ("another caption", ["low_similarity", "low_margin"]),
     ],
 )
 def test_bad_pairs_are_dropped(measured: pa.Table, kind: str, reasons: list[str]) -> None:
@@ -287,7 +291,10 @@ def test_the_same_bytes_again(pairs: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_language_that_mini_does_not_translate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is said, and no token is measured; everything else is."""
-    pairs = [("A dog runs on the beach.", "Un perro corre por la playa."), ("A boat on a lake.", "Un barco en un lago.")]
+    pairs = [
+        ("A dog runs on the beach.", "Un perro corre por la playa."),
+        ("A boat on a lake.", "Un barco en un lago."),
+    ]
     table = judged(write_tsv(tmp_path / "pairs.tsv", pairs), tmp_path / "out.parquet", language="es")
     assert [table[name].null_count for name in TOKEN_SCORES] == [2] * 6
     assert table["similarity"].null_count == 0
@@ -315,7 +322,9 @@ def test_a_language_that_the_teacher_does_not_know(tmp_path: Path, capsys: pytes
         (["--teacher", "labse"], "--teacher: model 'labse': no such directory"),
         (["--model", "nobody"], "--model: model 'nobody': no such directory"),
         (["--calibration", "nowhere"], "--calibration: nowhere: no such file"),
-        (["--min-clean-probability", "0.5"], "--min-clean-probability needs --calibration"),
+        (["--min-clean-probability", "0.5"], "--min-clean-probability needs --calibration or --calibrate"),
+        (["--calibrate", "--min-clean-probability", "1.5"], "--min-clean-probability: 1.5 is not between 0 and 1"),
+        (["--calibrate", "--min-clean-probability", "nan"], "--min-clean-probability: nan is not between 0 and 1"),
         (["--back", "--model", "none"], "--back needs a --model"),
         (["--back", "--language", "es"], "--model: model 'mini' does not translate English (en) to Spanish (es)"),
         (["--columns", "en"], "--columns en: give two names, the source's and the translation's"),
@@ -331,10 +340,24 @@ def test_what_is_refused(
 
 
 def test_every_problem_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing file, a wrong name, an unknown language, teacher and calibration: a line each, in one message."""
-    arguments = ["--language", "xq", "--teacher", "labse", "--out", "out.tsv", "--min-clean-probability", "0.5"]
-    lines = refused(capsys, str(tmp_path / "gone.tsv"), *arguments)
-    assert [line.split(":")[1].split()[0] for line in lines[:4]] == [f"{tmp_path}/gone.tsv", "--out", "--language", "--teacher"]
+    """A missing file, a wrong name, an unknown teacher and model, and no calibration: a line each, in one message."""
+    arguments = ["--teacher", "labse", "--model", "nobody", "--min-clean-probability", "0.5", "--out", "out.tsv"]
+    lines = refused(capsys, str(tmp_path / "gone.tsv"), "--language", "de", *arguments)
+    assert [line.split(":")[1] for line in lines] == [
+        f" {tmp_path}/gone.tsv",
+        " --out out.tsv",
+        " --teacher",
+        " --min-clean-probability needs --calibration or --calibrate",
+        " --model",
+    ]
+
+
+def test_learning_and_having_learnt(pairs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--calibrate and --calibration exclude each other."""
+    arguments = ["--language", "de", "--out", str(tmp_path / "out.parquet"), "--calibrate", "--calibration", "nowhere"]
+    assert "captionloom: --calibrate learns what --calibration would say: give one of them" in refused(
+        capsys, pairs, *arguments
+    )
 
 
 def test_a_column_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -399,3 +422,36 @@ def test_a_model_of_ones_own(pairs: str, tmp_path: Path) -> None:
     own = judged(pairs, tmp_path / "own.parquet", "--teacher", "none", "--model", str(copy))
     bundled = judged(pairs, tmp_path / "bundled.parquet", "--teacher", "none")
     assert own.equals(bundled)
+
+
+def test_learnt_from_the_pairs_themselves(tmp_path: Path) -> None:
+    """--calibrate: what was learnt lies beside the output, and judges and weighs it; again, it is the same."""
+    lines = CAPTIONS.read_text("utf-8").splitlines()
+    good = [(english, german) for english, german, *_ in (line.split("\t") for line in lines[:2000:20])]
+    source = write_tsv(tmp_path / "pairs.tsv", [*good, *BAD.values()])
+    first = judged(source, tmp_path / "first.parquet", "--calibrate", *BARE)
+    content = (tmp_path / "first.calibration.json").read_bytes()
+    calibration = Calibration.from_json(content)
+    assert calibration.language == "de"
+    bound = np.float32(calibration.report["suggested"]["min_clean_probability"])
+    rows = first.to_pylist()
+    for row in rows:
+        fired = {"empty": row["target"] == "…", "low_clean_probability": row["clean_probability"] < bound}
+        assert row["reasons"] == [reason for reason, fires in fired.items() if fires]
+        assert row["weight"] == (0 if row["reasons"] else row["clean_probability"])
+    assert sum(row["keep"] for row in rows[: len(good)]) > 0.9 * len(good)
+
+    # What was learnt is applied as any calibration is.
+    again = judged(source, tmp_path / "again.parquet", "--calibration", str(tmp_path / "first.calibration.json"), *BARE)
+    assert again.equals(first)
+    bounded = ["--calibration", str(tmp_path / "first.calibration.json"), "--min-clean-probability", "1"]
+    assert not any(judged(source, tmp_path / "none.parquet", *bounded, *BARE)["keep"].to_pylist())
+
+
+def test_too_few_pairs_to_learn_from(pairs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit code 1, and nothing written."""
+    arguments = ["--language", "de", "--out", str(tmp_path / "out.parquet"), "--calibrate", *BARE]
+    assert main(["pairs", pairs, *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("captionloom: --calibrate: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.tsv"]

@@ -56,7 +56,15 @@ def test_every_default_is_written_out(run: Run) -> None:
     held = yaml.safe_load(Path(run.config).read_text())
     assert held["languages"] == ["de"]
     assert held["translate"]["beam_size"] == 4
-    assert held["judge"] == {"rules": "default", "thresholds": {}, "languages": {}}
+    assert held["judge"] == {
+        "rules": "default",
+        "thresholds": {},
+        "languages": {},
+        "keep": None,
+        "min_clean_probability": None,
+        "calibration": None,
+    }
+    assert held["score"] == {"teacher": "muse", "teacher_prefix": None, "tokens": False}
     assert held["input"]["max_rejected"] == 0.05
     assert "out" not in held
 

@@ -212,9 +212,9 @@ def test_a_teacher_that_does_not_know_the_source(converted: Path, tmp_path: Path
     ("teacher", "bounds"),
     [
         ("muse", (0.45, 0.7)),
-        ("intfloat/multilingual-e5-small", (0.81, 0.86)),
-        ("intfloat/multilingual-e5-small@refs/pr/3", (0.81, 0.86)),
-        ("/models/me@home/multilingual-e5-small/", (0.81, 0.86)),
+        ("intfloat/multilingual-e5-small", (0.79, 0.86)),
+        ("intfloat/multilingual-e5-small@refs/pr/3", (0.79, 0.86)),
+        ("/models/me@home/multilingual-e5-small/", (0.79, 0.86)),
         ("sentence-transformers/LaBSE", (None, None)),
         ("intfloat/multilingual-e5-large", (None, None)),
         ("/models/multilingual-e5-small/converted", (None, None)),

@@ -148,7 +148,8 @@ def test_the_score_of_a_given_translation(tiny: Tiny) -> None:
         ids = torch.tensor([*wanted, config.eos_token_id])
         logprobs = logits[len(prefix) - 1 :].log_softmax(-1).gather(1, ids[:, None])
         assert score is not None
-        assert score.logprobs == pytest.approx(logprobs[:, 0].tolist(), abs=1e-3)
+        # In float32, of logits of which some are beyond 20: their last digits are the libraries' own.
+        assert score.logprobs == pytest.approx(logprobs[:, 0].tolist(), abs=1e-3, rel=1e-4)
 
 
 def test_a_translation_that_is_too_long_has_no_score(tiny: Tiny) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from filters.calibrate import CalibrateError
 from filters.calibration import Calibration
@@ -50,7 +51,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, line
 
 
-def labelled(monkeypatch: pytest.MonkeyPatch, run: Path, *arguments: str) -> pa.Table:
+def labelled(run: Path, *arguments: str) -> pa.Table:
     """Return the labelled pairs that the command would learn from; it learns nothing."""
     found = []
 
@@ -58,9 +59,16 @@ def labelled(monkeypatch: pytest.MonkeyPatch, run: Path, *arguments: str) -> pa.
         found.append(pairs)
         raise CalibrateError("enough")
 
-    monkeypatch.setattr("pipelines.calibrate.calibrate", stop)
-    assert main(["calibrate", str(run), *arguments, "--quiet"]) == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.calibrate.calibrate", stop)
+        assert main(["calibrate", str(run), *arguments, "--quiet"]) == 1
     return found[0]
+
+
+@pytest.fixture(scope="module")
+def german(calibrated: Path) -> pa.Table:
+    """Return what is learnt from in German."""
+    return labelled(calibrated / "run", "--language", "de")
 
 
 @pytest.mark.parametrize("code", ["de", "cs"])
@@ -131,9 +139,9 @@ def test_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_what_it_learns_from(calibrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_learns_from(german: pa.Table) -> None:
     """Every text twice, a third of each round with noise, measured as the run measures: in German with the teacher."""
-    pairs = labelled(monkeypatch, calibrated / "run", "--language", "de")
+    pairs = german
     assert Counter(pairs["group"].to_pylist()) == Counter(dict.fromkeys(range(271), 2))
     planted = Counter(pairs["noise_kind"].to_pylist())
     assert planted[None] == 2 * 181
@@ -152,45 +160,48 @@ def test_what_it_learns_from(calibrated: Path, monkeypatch: pytest.MonkeyPatch) 
     }
 
 
-def test_another_language_of_the_run_is_planted(calibrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_language_of_the_run_is_planted(calibrated: Path, german: pa.Table) -> None:
     """What is in a wrong language is what the run has of the same source in Czech."""
-    pairs = labelled(monkeypatch, calibrated / "run", "--language", "de").to_pylist()
     czech = {row["source"]: row["target"] for row in sample(Run(str(calibrated / "run")), "cs", 1000).to_pylist()}
-    foreign = [row for row in pairs if row["noise_kind"] == "wrong_language"]
+    foreign = [row for row in german.to_pylist() if row["noise_kind"] == "wrong_language"]
     assert len(foreign) > 10
     assert all(row["target"] == czech[row["source"]] for row in foreign)
 
 
-def test_a_run_in_one_language(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_in_one_language(copy: Path) -> None:
     """Where there is no other language, mini makes one: German beside Czech."""
     settings = ["--set", "languages=[cs]", "--set", f"ledger={copy}/run/ledger", "--quiet"]
     assert main(["cut", str(copy / "config.yaml"), "--out", str(copy / "czech"), *settings]) == 0
-    pairs = labelled(monkeypatch, copy / "czech").to_pylist()
+    pairs = labelled(copy / "czech", "--rows", "100").to_pylist()
     german = {row["source"]: row["target"] for row in sample(Run(str(copy / "run")), "de", 1000).to_pylist()}
     foreign = [row for row in pairs if row["noise_kind"] == "wrong_language"]
-    assert len(foreign) > 10
-    # In other company the model may choose another word.
-    assert sum(row["target"] == german.get(row["source"]) for row in foreign) > 0.7 * len(foreign)
+    assert len(foreign) > 3
+    # By its own defaults, four beams, it may choose other words than the run's one beam did.
+    shared = [len(set(row["target"].split()) & set(german[row["source"]].split())) for row in foreign]
+    assert sum(shared) / len(shared) > 3
 
 
-def test_fewer_texts(calibrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_texts(calibrated: Path) -> None:
     """--rows bounds the texts: those with the smallest ids, kept and dropped alike, each once."""
     run = Run(str(calibrated / "run"))
     assert sample(run, "de", 50).equals(sample(run, "de", 1000).slice(0, 50))
     ids = sample(run, "de", 1000)["text_id"].to_pylist()
     assert ids == sorted(set(ids))
     assert len(ids) == 271  # the loop is one, and what has no translation is none
-    pairs = labelled(monkeypatch, calibrated / "run", "--language", "de", "--rows", "60")
+    pairs = labelled(calibrated / "run", "--language", "cs", "--rows", "60")
     assert pairs.num_rows == 120
 
 
-def test_back_translations(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_back_translations(run_copy: Path) -> None:
     """A run with back-translation has what is planted translated back too: it is measured as its own pairs are."""
-    settings = ["--set", "languages=[cs]", "--set", "translate.back_translation=true", "--overwrite", "--quiet"]
-    assert main(["build", str(copy / "config.yaml"), "--out", str(copy / "run"), *settings]) == 0
-    pairs = labelled(monkeypatch, copy / "run", "--rows", "40")
+    config = run_copy / "config.yaml"
+    settings = yaml.safe_load(config.read_text())
+    settings["translate"]["back_translation"] = True
+    config.write_text(yaml.safe_dump(settings))
+    pairs = labelled(run_copy, "--language", "cs")
+    assert pairs.num_rows == 2 * 12
     assert pairs["back_chrf"].null_count == 0
-    assert pairs["back_similarity"].null_count == 80  # the teacher does not know Czech
+    assert pairs["back_similarity"].null_count == 24  # the run has no teacher
 
 
 def test_too_few_texts(calibrated: Path, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,6 +257,14 @@ def test_a_run_that_somebody_works_in(run_copy: Path, capsys: pytest.CaptureFixt
     assert (code, line) == (2, f"captionloom: another captionloom is at work in {run_copy}; wait for it or stop it")
 
 
+class NotInstalled:
+    """What imports ask where scikit-learn is not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "sklearn":
+            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+
 def test_without_scikit_learn(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,17 +272,9 @@ def test_without_scikit_learn(
     for name in list(sys.modules):
         if name.split(".")[0] == "sklearn" or name in ("pipelines.calibrate", "filters.calibrate"):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [_NotInstalled(), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
     code, line = refused(capsys, str(run_copy))
     assert (code, line) == (2, "captionloom: calibrate needs scikit-learn: pip install 'captionloom[calibrate]'")
-
-
-class _NotInstalled:
-    """Finds every module but scikit-learn."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == "sklearn":
-            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
 
 @pytest.mark.parametrize("rows", ["0", "-1", "many"])

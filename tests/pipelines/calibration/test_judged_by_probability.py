@@ -117,9 +117,9 @@ def test_every_promise_holds(kept: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_same_bytes_again(calibrated: Path, kept: Path, tmp_path: Path) -> None:
     """Another cut of the same gives the same shards."""
     cut(calibrated, tmp_path / "again", "judge.keep=0.9")
-    shards = sorted((kept / "shards").iterdir())
-    assert [shard.name for shard in shards] == [*(f"train-{i:06d}.tar" for i in range(4)), "manifest.json"][::-1][::-1]
-    assert all(shard.read_bytes() == (tmp_path / "again" / "shards" / shard.name).read_bytes() for shard in shards)
+    shards = {shard.name: shard.read_bytes() for shard in (kept / "shards").iterdir()}
+    assert sorted(shards) == ["manifest.json", *(f"train-00000{i}.tar" for i in range(4))]
+    assert {shard.name: shard.read_bytes() for shard in (tmp_path / "again" / "shards").iterdir()} == shards
 
 
 def test_without_it(calibrated: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_bound_for_a_language(calibrated: Path, tmp_path: Path) -> None:
     usable = [row for row in rows if row["source"] not in (LOOPING, TOO_LONG)]
     bounds = {"de": 0.0, "cs": np.float32(0.99)}
     assert all(row["keep"] == (row["clean_probability"] >= bounds[row["language"]]) for row in usable)
-    assert 0 < sum(not row["keep"] for row in usable)
+    assert sum(not row["keep"] for row in usable) > 0
 
 
 def test_a_calibration_alone_only_weighs(calibrated: Path, tmp_path: Path) -> None:
@@ -195,8 +195,11 @@ def test_listed_rules_judge_too(calibrated: Path, tmp_path: Path) -> None:
     )
     usable = [row for row in pairs.to_pylist() if row["source"] not in (LOOPING, TOO_LONG)]
     for row in usable:
-        long, unlikely = row["length_ratio"] > np.float32(1.1), row["clean_probability"] < np.float32(0.98)
-        assert row["reasons"] == ["length_ratio"] * long + ["low_clean_probability"] * unlikely
+        fired = {
+            "length_ratio": row["length_ratio"] > np.float32(1.1),
+            "low_clean_probability": row["clean_probability"] < np.float32(0.98),
+        }
+        assert row["reasons"] == [reason for reason, fires in fired.items() if fires]
     assert {len(row["reasons"]) for row in usable} == {0, 1, 2}
 
 
@@ -210,7 +213,8 @@ def test_the_runs_own_calibration(copy: Path, kept: Path, capsys: pytest.Capture
     """From rules to keep is another configuration: it needs --overwrite, translates nothing and knows its folder."""
     command = [str(copy / "config.yaml"), "--out", str(copy / "run"), "--set", "judge.keep=0.9"]
     (line,) = refused(capsys, *command)
-    assert "holds a run with another configuration: judge.keep: None there, 0.9 now. " in line
+    assert "holds a run with another configuration: " in line
+    assert "; judge.keep: None there, 0.9 now. " in line
     assert "add --overwrite" in line
     before = {path: path.stat().st_mtime_ns for path in (copy / "run" / "ledger").rglob("*.parquet")}
     assert main(["build", *command, "--overwrite"]) == 0
