@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 
 from pipelines import files
+from pipelines.calibrations import with_bounds
 from pipelines.config import Config
 from pipelines.report import render
 from pipelines.report.calibration import read_measured
@@ -20,6 +21,7 @@ from pipelines.report.thumbnails import read_thumbnails
 from pipelines.run import Run
 from pipelines.runner import Launcher
 from pipelines.summary import Summary, merge, summarise, summarise_rejects
+from shards.manifest import read_manifest
 
 _BATCH_ROWS = 65_536
 """Rows of a part that are in memory at once."""
@@ -33,6 +35,8 @@ def write_audit(run: Run, config: Config, launcher: Launcher) -> Audit:
     target = files.join(run.audit, "audit.json")
     measured = read_measured(run.calibration, config.languages)
     calibration = {code: each.figures() for code, each in measured.items()}
+    if files.exists(run.manifest):
+        config = with_bounds(config, read_manifest(files.read_bytes(run.manifest)).bounds)
     parts = _parts(run.pairs), _parts(run.rejects)
     figures = WriteFigures(*parts, target=target, config=config, calibration=calibration)
     launcher.run(lambda pipeline: pipeline | "Audit" >> figures)

@@ -15,7 +15,7 @@ from filters.language import LanguageIdentifier
 from filters.noise import NoiseError
 from filters.similarity import Teacher, load_teacher
 from pipelines import files
-from pipelines.calibrations import calibration_path
+from pipelines.calibrations import calibration_path, noise_line
 from pipelines.config import Config, ConfigError
 from pipelines.plan import LanguagePlan, Plan, make_plan
 from pipelines.planting import Planter, foreign, translator
@@ -73,11 +73,10 @@ def calibration_lines(run: Run, found: dict[str, Calibration]) -> Iterator[str]:
     """Say what was learnt, line by line."""
     for code, calibration in found.items():
         report = calibration.report
-        rate, offered = report["noise_rate"], report["suggested"]
+        offered = report["suggested"]
         mean = np.mean(list(report["auc"].values()))
         yield (
-            f"{code}: {rate['estimate']:.1%} of the pairs look like planted noise ({rate['low']:.1%} to "
-            f"{rate['high']:.1%}); AUC {mean:.3f} over {len(report['auc'])} kinds; calibration error "
+            f"{code}: {noise_line(calibration)}; AUC {mean:.3f} over {len(report['auc'])} kinds; calibration error "
             f"{report['ece']:.3f}"
         )
         weak = [f"{kind} {auc:.2f}" for kind, auc in sorted(report["auc"].items(), key=lambda one: one[1]) if auc < 0.9]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from filters.calibration import Calibration, CalibrationError
+from filters.confidence import TOKEN_SCORES
 from filters.thresholds import Thresholds
 from pipelines import files
-from pipelines.config import Config, ConfigError
+from pipelines.config import Config, ConfigError, LanguageOverride
 from pipelines.run import Run
 
 
@@ -20,6 +21,12 @@ def read_calibration(path: str) -> Calibration:
         return Calibration.from_json(files.read_bytes(path))
     except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from None
+
+
+def noise_line(calibration: Calibration) -> str:
+    """Return the estimated rate of noise as a clause."""
+    rate = calibration.report["noise_rate"]
+    return f"{rate['estimate']:.1%} of the pairs look like planted noise ({rate['low']:.1%} to {rate['high']:.1%})"
 
 
 def load_calibrations(run: Run, config: Config) -> dict[str, Calibration]:
@@ -44,20 +51,41 @@ def load_calibrations(run: Run, config: Config) -> dict[str, Calibration]:
         except CalibrationError as error:
             problems.append(f"judge: {error}")
             continue
-        problems += [f"judge: {path} {problem}" for problem in _unmeasured(found[code], config)]
+        back = config.translate.back_translation
+        # What a model says of its own translations is no such score, whether score.tokens is on or not.
+        differences = unlike(found[code], code=code, teacher=config.score.teacher, back=back, tokens=False)
+        problems += [f"judge: {path} {difference}" for difference in differences]
     if problems:
         raise ConfigError(problems)
     return found
 
 
-def _unmeasured(calibration: Calibration, config: Config) -> Iterator[str]:
-    """Say which scores the calibration reads that this configuration does not measure as it did."""
-    similar = {"similarity", "margin"} & set(calibration.features)
-    teacher = calibration.report.get("teacher", config.score.teacher)
-    if similar and teacher != config.score.teacher:
-        yield f"was learnt with the teacher {teacher!r}, and score.teacher is {config.score.teacher!r}"
-    if {"back_chrf", "back_similarity"} & set(calibration.features) and not config.translate.back_translation:
-        yield "reads round-trip scores, and translate.back_translation is false"
+def with_bounds(config: Config, bounds: Mapping[str, float]) -> Config:
+    """Return ``config`` with the bounds on the probability that a cut has found, as thresholds of their languages."""
+    languages = dict(config.judge.languages)
+    for code, bound in bounds.items():
+        own = languages.get(code, LanguageOverride())
+        thresholds = {**own.thresholds, "min_clean_probability": bound}
+        languages[code] = own.model_copy(update={"thresholds": thresholds})
+    return config.model_copy(update={"judge": config.judge.model_copy(update={"languages": languages})})
+
+
+def unlike(calibration: Calibration, *, code: str, teacher: str, back: bool, tokens: bool) -> Iterator[str]:
+    """Say in what the pairs to judge are not measured as those were that the calibration was learnt from.
+
+    ``code``: their language; ``teacher``: its name; ``back``: they were translated back; ``tokens``: somebody else's
+    translations were read token by token.
+    """
+    features = set(calibration.features)
+    learnt_with = calibration.report.get("teacher", teacher)
+    if calibration.language != code:
+        yield f"was learnt of {calibration.language!r}, not of {code!r}"
+    if {"similarity", "margin"} & features and learnt_with != teacher:
+        yield f"was learnt with the teacher {learnt_with!r}, not with {teacher!r}"
+    if {"back_chrf", "back_similarity"} & features and not back:
+        yield "reads round-trip scores, and nothing is translated back"
+    if set(TOKEN_SCORES) & features and not tokens:
+        yield "reads what a model says of somebody else's translations, token by token"
 
 
 def thresholds_in_force(

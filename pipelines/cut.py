@@ -144,7 +144,9 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
         )
 
     launcher.run(build)
-    return _commit(run, config, plan, ingested, collected(records))
+    bounds = {code: judge.thresholds.min_clean_probability for code, judge in judges.items()}
+    in_force = {code: bound for code, bound in bounds.items() if bound is not None}
+    return _commit(run, config, plan, ingested, collected(records), in_force)
 
 
 def _ledger_parts(plan: Plan, ledger: Ledger) -> Iterator[tuple[str, str]]:
@@ -302,7 +304,14 @@ class JudgeBucket(_OfBucket):
         return self.judges[code](self._pairs(code, found, distinct))
 
 
-def _commit(run: Run, config: Config, plan: Plan, ingested: Ingested, records: list[dict[str, Any]]) -> Manifest:
+def _commit(
+    run: Run,
+    config: Config,
+    plan: Plan,
+    ingested: Ingested,
+    records: list[dict[str, Any]],
+    bounds: dict[str, float],
+) -> Manifest:
     rejects = Counter(ingested.rejects)
     for record in records:
         rejects.update(record["rejects"])
@@ -316,6 +325,7 @@ def _commit(run: Run, config: Config, plan: Plan, ingested: Ingested, records: l
         pairs_kept=sum(record["kept"] for record in records),
         pairs_dropped=sum(record["pairs"] - record["kept"] for record in records),
         languages={language.language.code: asdict(language.fingerprints) for language in plan.languages},
+        bounds=bounds,
     )
     problems = manifest.problems()
     if problems:

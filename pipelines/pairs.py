@@ -21,7 +21,7 @@ from filters.similarity import load_teacher
 from filters.thresholds import Thresholds
 from filters.verdict import CERTAIN, RULES, judge
 from pipelines import files
-from pipelines.calibrations import calibration_path, read_calibration
+from pipelines.calibrations import calibration_path, noise_line, read_calibration, unlike
 from pipelines.columns import CHEAP, COSTLY
 from pipelines.config import ConfigError, ScoreConfig
 from pipelines.judging import measured_cheaply
@@ -98,9 +98,11 @@ def judge_pairs(inputs: Sequence[str], out: str, settings: Settings, *, columns:
     found = read_parallel(inputs, language=grader.language.code, columns=columns)
     learnt = f"{out.removesuffix('.parquet')}.calibration.json"
     if settings.calibrate:
-        calibration = _learnt(grader, found.pairs)
+        calibration = _learnt(grader, found.pairs, settings.teacher)
         grader = grader.by(calibration, settings)
         files.write_bytes(learnt, calibration.to_json())
+    else:
+        files.remove([learnt])
     units = [found.pairs.slice(start, UNIT) for start in range(0, found.pairs.num_rows, UNIT)]
     kept, reasons = 0, Counter[str]()
     with (
@@ -191,10 +193,13 @@ class _Grader:
     def by(self, calibration: Calibration, settings: Settings) -> "_Grader":
         """Return the same that judges by ``calibration``."""
         bound = settings.min_clean_probability
+        offered = bound is None
         if bound is None:
             bound = float(calibration.report["suggested"]["min_clean_probability"])
+        said = f"{noise_line(calibration)}; judged by min_clean_probability {bound:g}"
         return replace(
             self,
+            notes=(*self.notes, f"{said}, which the calibration offers" if offered else said),
             thresholds=self.thresholds.replaced({"min_clean_probability": bound}),
             rules=(*CERTAIN, "low_clean_probability"),
             calibration=calibration,
@@ -222,7 +227,7 @@ class _Grader:
         )
 
 
-def _learnt(grader: _Grader, pairs: pa.Table) -> Calibration:
+def _learnt(grader: _Grader, pairs: pa.Table, teacher: str) -> Calibration:
     """Return what is learnt from a sample of the pairs themselves; raises `RunFailed` where they are too few."""
     from filters.calibrate import CalibrateError, calibrate
 
@@ -235,9 +240,10 @@ def _learnt(grader: _Grader, pairs: pa.Table) -> Calibration:
     others = foreign(mini, meter.source, meter.language, some["source"].to_pylist())
     rounds = max(ROUNDS, -(-2 * LEARNT_FROM // max(1, some.num_rows)))
     try:
-        return calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.language.code)
+        found = calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.language.code)
     except (CalibrateError, NoiseError) as error:
         raise RunFailed(f"--calibrate: {error}") from error
+    return replace(found, report=dict(found.report) | {"texts": some.num_rows, "seed": 0, "teacher": teacher})
 
 
 def _calibration(settings: Settings, language: Language, problems: list[str]) -> Calibration | None:
@@ -260,9 +266,14 @@ def _calibration(settings: Settings, language: Language, problems: list[str]) ->
     except (CalibrationError, OSError) as error:
         problems.append(f"--calibration: {error if isinstance(error, CalibrationError) else f'{path}: no such file'}")
         return None
-    teacher = calibration.report.get("teacher", settings.teacher)
-    if {"similarity", "margin"} & set(calibration.features) and teacher != settings.teacher:
-        problems.append(f"--calibration: {path} was learnt with the teacher {teacher!r}: give --teacher {teacher}")
+    differences = unlike(
+        calibration,
+        code=language.code,
+        teacher=settings.teacher,
+        back=settings.back,
+        tokens=settings.model != "none",
+    )
+    problems += [f"--calibration: {path} {difference}" for difference in differences]
     return calibration
 
 

@@ -42,6 +42,8 @@ class Manifest:
     pairs_dropped: int
     languages: dict[str, dict[str, str | None]] = field(default_factory=dict)
     """By BCP-47 code: the fingerprints of what made the translations, back-translations and scores."""
+    bounds: dict[str, float] = field(default_factory=dict)
+    """By BCP-47 code: the probability of being clean below which pairs were dropped, where a calibration judged."""
     version: int = VERSION
 
     @property

@@ -20,13 +20,17 @@ def _table(name: str, header: str, rows: Iterable[str]) -> str:
     return "\n".join([f"<!-- {name} -->", header, line, *rows, f"<!-- end of {name} -->"])
 
 
+def _shown(value: float | None) -> str:
+    return "null" if value is None else f"{value:g}"
+
+
 def tables() -> dict[str, str]:
     """Return the tables by the name of their place in the page."""
     names = {name: ", ".join(f"`{bound}`" for bound in rule.thresholds) for name, rule in RULES.items()}
     rejects = [f"| `{reason}` | {why} |" for reason, why in REJECT_REASONS.items()]
     rules = [f"| `{name}` | {rule.explanation} | {names[name]} |" for name, rule in RULES.items()]
     bounds = [
-        f"| `{name}` | {'null' if row.default is None else f'{row.default:g}'} | {row.low:g} to {row.high:g} | {row.why} |"
+        f"| `{name}` | {_shown(row.default)} | {row.low:g} to {row.high:g} | {row.why} |"
         for name, row in THRESHOLDS.items()
     ]
     bounds += [
