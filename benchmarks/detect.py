@@ -52,28 +52,18 @@ OTHER = {"de": "fr", "fr": "de", "cs": "de", "zh": "de"}
 """Whose captions ``wrong_language`` takes."""
 
 SHORT = {
-    "lid_prob": "lid",
-    "lid_other_prob": "lid2",
-    "similarity": "cos",
-    "margin": "marg",
-    "length_z": "z",
-    "mt_logprob": "lp",
-    "mt_min_logprob": "lpmin",
-    "mt_worst_logprob": "lpq",
-    "mt_pmi": "pmi",
-    "mt_min_pmi": "pmimn",
-    "mt_worst_pmi": "pmi2",
-    "length_ratio": "len",
-    "copy_ratio": "copy",
-    "repetition": "rep",
-    "loops": "loop",
-    "numbers_differ": "num",
-    "number_words_differ": "numw",
-    "script_share": "scr",
-    "punctuation_difference": "punct",
-    "ending_differs": "end",
-    "unbalanced": "brk",
-    "oddity": "odd",
+    "misaligned": "misal.",
+    "near_miss": "near",
+    "truncated": "trunc.",
+    "extended": "ext.",
+    "untranslated": "untr.",
+    "wrong_language": "lang.",
+    "repetition": "rep.",
+    "number_changed": "number",
+    "word_swap": "swap",
+    "shuffled": "shuff.",
+    "entity_dropped": "entity",
+    "mojibake": "moji.",
 }
 
 
@@ -152,23 +142,27 @@ def kinds_of(pairs: pa.Table) -> npt.NDArray[Any]:
 
 
 def auc_table(code: str, calibration: Calibration, tested: pa.Table) -> Report:
-    """Return AUC by kind and detector."""
+    """Return AUC by detector and kind."""
     kinds = kinds_of(tested)
-    names = calibration.features
+    there = [kind for kind in KINDS if (kinds == kind).any()]
     report = Report(
         f"{code}: AUC of each kind of noise, {int((kinds == '').sum()):,} clean rows in {tested.num_rows:,}",
-        {"kind": "s", "rows": ",d", "all": ".4f", **{SHORT.get(name, name): ".3f" for name in names}},
+        {"": "s", **{SHORT[kind]: ".3f" for kind in there}},
     )
-    together = scores_of(calibration, tested)
-    columns = [values for _, values in oriented(matrix(tested, names), kinds == "", names)]
+    names = calibration.features
     groups = tested["group"].to_numpy()
-    for kind in [kind for kind in KINDS if (kinds == kind).any()]:
-        clean = kinds == ""
-        if kind == "number_changed":  # only captions with a number can have this noise
-            clean &= np.isin(groups, groups[kinds == kind])
-        rows = clean | (kinds == kind)
-        aucs = [float(roc_auc_score(clean[rows], values[rows])) for values in (together, *columns)]
-        report.add(kind, int((kinds == kind).sum()), *aucs)
+    for name, values in [
+        ("all together", scores_of(calibration, tested)),
+        *oriented(matrix(tested, names), kinds == "", names),
+    ]:
+        aucs = []
+        for kind in there:
+            clean = kinds == ""
+            if kind == "number_changed":  # only captions with a number can have this noise
+                clean &= np.isin(groups, groups[kinds == kind])
+            rows = clean | (kinds == kind)
+            aucs.append(float(roc_auc_score(clean[rows], values[rows])))
+        report.add(name, *aucs)
     return report
 
 

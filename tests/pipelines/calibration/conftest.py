@@ -1,6 +1,8 @@
 """A run of real captions, and what was learnt of it: made once, to be looked at, copied and cut anew."""
 
+import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -23,9 +25,22 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a ``config.yaml`` and its finished ``run``, in German and Czech; do not change it.
 
     270 captions, the first thirty of which two items share, and two texts that the model cannot translate. What
-    ``captionloom calibrate`` learnt of it is in ``run/calibration``.
+    ``captionloom calibrate`` learnt of it is in ``run/calibration``. Test processes that run side by side share it.
     """
-    folder = tmp_path_factory.mktemp("calibrated")
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with (root / "calibrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "calibrated").exists():
+            make(root / "making")
+            (root / "making").rename(root / "calibrated")
+    return root / "calibrated"
+
+
+def make(folder: Path) -> None:
+    """Make the run, and learn from it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     english = dict.fromkeys(line.split("\t")[0] for line in CAPTIONS.read_text("utf-8").splitlines())
     usable = [text for text in english if len(text.split()) > 5 and text.endswith(".")]
     texts = usable[:: len(usable) // TEXTS][:TEXTS]
@@ -42,7 +57,6 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     assert main(["build", str(folder / "config.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
     assert main(["calibrate", str(folder / "run"), "--quiet"]) == 0
-    return folder
 
 
 @pytest.fixture

@@ -96,12 +96,12 @@ def test_there_is_a_file_for_each_language_and_nothing_else(calibrated: Path) ->
 def test_the_noise_rate_of_a_clean_run(calibrated: Path, code: str) -> None:
     """Next to nothing of what mini makes of plain captions looks like planted noise."""
     calibration = Calibration.from_json((calibrated / "run" / "calibration" / f"{code}.json").read_bytes())
-    # So few pairs tell a share to a few per cent, and without a teacher to a few more.
+    # So few texts tell a share to a few per cent, and without a teacher's similarity to a few more.
     assert 0 <= calibration.noise_rate < (0.05 if code == "de" else 0.15)
     rate = calibration.report["noise_rate"]
     assert rate["estimate"] == calibration.noise_rate
-    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.2
-    assert rate["low"] < 0.01
+    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.25
+    assert rate["low"] < 0.03
 
 
 def test_what_the_model_reads(calibrated: Path) -> None:

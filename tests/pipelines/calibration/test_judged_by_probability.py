@@ -283,7 +283,5 @@ def test_a_calibration_learnt_with_another_teacher(calibrated: Path, capsys: pyt
     """Its similarity is not this one: German is refused; Czech never had one."""
     settings = ["--set", "judge.keep=0.9", "--set", "score.teacher=none", "--overwrite"]
     (line,) = refused(capsys, str(calibrated / "config.yaml"), "--out", str(calibrated / "run"), *settings)
-    assert line == (
-        f"captionloom: judge: {calibrated}/run/calibration/de.json was learnt with the teacher 'muse', and "
-        "score.teacher is 'none'"
-    )
+    assert line.startswith(f"captionloom: judge: {calibrated}/run/calibration/de.json")
+    assert line.endswith("was learnt with the teacher 'muse', not with 'none'")
