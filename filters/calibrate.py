@@ -155,10 +155,13 @@ def noise_rate(corpus: Floats, planted: Floats, weights: Floats | None = None) -
     if not len(corpus) or not len(planted):
         return 0.0
     order = np.argsort(planted, kind="stable")
+    ordered = planted[order]
     below = np.cumsum((np.ones(len(planted)) if weights is None else weights)[order])
-    bounds = planted[order][np.minimum(np.searchsorted(below / below[-1], _SHARES), len(planted) - 1)]
+    below /= below[-1]
+    bounds = ordered[np.minimum(np.searchsorted(below, _SHARES), len(planted) - 1)]
+    of_planted = below[np.searchsorted(ordered, bounds, side="right") - 1]
     of_corpus = np.searchsorted(np.sort(corpus), bounds, side="right") / len(corpus)
-    return float(min(1.0, (of_corpus / _SHARES).min()))
+    return float(min(1.0, (of_corpus / of_planted).min()))
 
 
 _SHARES: Final = np.array([0.5, 0.6, 0.7, 0.8])

@@ -29,17 +29,17 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     root = tmp_path_factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, made = root / "calibrated", root / "calibrated.made"
     with (root / "calibrated.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (root / "calibrated").exists():
-            make(root / "making")
-            (root / "making").rename(root / "calibrated")
-    return root / "calibrated"
+        if not made.exists():
+            make(folder)
+            made.touch()
+    return folder
 
 
 def make(folder: Path) -> None:
     """Make the run, and learn from it."""
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     english = dict.fromkeys(line.split("\t")[0] for line in CAPTIONS.read_text("utf-8").splitlines())
     usable = [text for text in english if len(text.split()) > 5 and text.endswith(".")]
