@@ -286,11 +286,11 @@ class Bench:
         material = flickr8kcn(self.data, self.engine) if code == "zh" else multi30k(self.data, code)
         planter = Planter(meter, embed=self.muse.embed)
         learn = material.learn
-        labelled = planter(learn, others=learn["other"].to_pylist(), seed=1, rounds=max(2, 16_000 // learn.num_rows))
+        labelled = planter(learn, others=learn["other"].to_pylist(), seed=1, rounds=max(2, 12_000 // learn.num_rows))
         calibration = calibrate(labelled, language=code)
         test = material.test
         others = test["other"].to_pylist()
-        tested = planter(test, others=others, seed=2, rounds=max(2, 14_000 // test.num_rows))
+        tested = planter(test, others=others, seed=2, rounds=max(2, 9_000 // test.num_rows))
         report = auc_table(code, calibration, tested)
         left_out = {model: np.mean(list(found.values())) for model, found in calibration.report["left_out"].items()}
         report.notes.append(
@@ -387,7 +387,7 @@ class Bench:
 def judgements(data: Path, code: str) -> Iterator[tuple[str, pa.Array, pa.Array, Floats]]:
     """Return (name, sources, translations, what is good) of the human judgements there are."""
     folder = data / "mlqe_pe"
-    for path in sorted(folder.glob(f"*.en-{code}.tsv.gz")):
+    for path in sorted(folder.glob(f"*.dev.en-{code}.tsv.gz")):
         lines = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line]
         if path.name.startswith("da."):
             header, *rows = lines

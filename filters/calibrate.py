@@ -149,22 +149,30 @@ def noise_rate(corpus: Floats, planted: Floats, weights: Floats | None = None) -
     ``corpus`` [rows] and ``planted`` [others] are scores, high where clean; ``weights`` [others] those of the planted.
     At any bound, the corpus has at least as large a share of its rows below as noise of that share would bring: the
     smallest ratio is the largest share that the scores allow (Blanchard, Lee and Scott 2010, theorem 2). It is looked
-    for where 50, 60, 70 and 80 % of the planted noise are below: with fewer the ratio is of a few rows, and the
-    smallest of many such is too small.
+    for where 10, 20 to 90 % of the planted noise are below, and taken where it is smallest with two standard errors
+    added: of many ratios of few rows the smallest is too small.
     """
     if not len(corpus) or not len(planted):
         return 0.0
+    return _rate_and_bound(corpus, planted, np.ones(len(planted)) if weights is None else weights)[0]
+
+
+def _rate_and_bound(corpus: Floats, planted: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the noise rate, and the share of the planted noise that is below the bound where it is taken."""
     order = np.argsort(planted, kind="stable")
     ordered = planted[order]
-    below = np.cumsum((np.ones(len(planted)) if weights is None else weights)[order])
+    below = np.cumsum(weights[order])
     below /= below[-1]
     bounds = ordered[np.minimum(np.searchsorted(below, _SHARES), len(planted) - 1)]
     of_planted = below[np.searchsorted(ordered, bounds, side="right") - 1]
-    of_corpus = np.searchsorted(np.sort(corpus), bounds, side="right") / len(corpus)
-    return float(min(1.0, (of_corpus / of_planted).min()))
+    rows = len(corpus)
+    of_corpus = np.searchsorted(np.sort(corpus), bounds, side="right") / rows
+    error = np.sqrt((of_corpus + 1 / rows) / rows)
+    best = int(((of_corpus + 2 * error) / of_planted).argmin())
+    return float(min(1.0, of_corpus[best] / of_planted[best])), float(of_planted[best])
 
 
-_SHARES: Final = np.array([0.5, 0.6, 0.7, 0.8])
+_SHARES: Final = np.arange(1, 10) / 10
 
 
 def _for_rate(scores: Floats, data: _Labelled) -> tuple[Floats, Floats, Floats]:
@@ -383,16 +391,17 @@ _HIGH_IS_NOISE: Final = frozenset(
 def _interval(scores: Floats, data: _Labelled, seed: int) -> tuple[float, float]:
     """Return the bootstrap's percentile interval of the noise rate; texts and planted noise are drawn anew.
 
-    Where none of n texts looks like noise no draw has any: there, 3 / n is what 95 % of the time is not exceeded.
+    Where none of n texts is below the bound no draw has any: there, 3 / n is what 95 % of the time is not exceeded.
     """
     draw = np.random.default_rng(seed)
     corpus, planted, weights = _for_rate(scores, data)
+    _, share = _rate_and_bound(corpus, planted, weights)
     rates = []
     for _ in range(_BOOTSTRAPS):
         chosen = draw.integers(len(planted), size=len(planted))
         rates.append(noise_rate(draw.choice(corpus, len(corpus)), planted[chosen], weights[chosen]))
     low, high = np.quantile(rates, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), max(float(high), min(1.0, 3 / len(corpus) / float(_SHARES[0])))
+    return float(low), max(float(high), min(1.0, 3 / len(corpus) / share))
 
 
 def _reliability(probability: Floats, clean: Bools, weights: Floats) -> list[dict[str, float]]:

@@ -48,6 +48,9 @@ WRITTEN = b"""{
       "scores": "de-2"
     }
   },
+  "bounds": {
+    "de": 0.85
+  },
   "version": 1
 }
 """
@@ -59,6 +62,7 @@ READ = Manifest(
     pairs_kept=1,
     pairs_dropped=1,
     languages={"de": {"translations": "de-1", "backs": None, "scores": "de-2"}},
+    bounds={"de": 0.85},
 )
 
 

@@ -55,7 +55,8 @@ def make(folder: Path) -> None:
         "shards": {"samples_per_shard": 100},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    assert main(["build", str(folder / "config.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
+    for command in ("score", "cut"):
+        assert main([command, str(folder / "config.yaml"), "--out", str(folder / "run"), "--quiet"]) == 0
     assert main(["calibrate", str(folder / "run"), "--quiet"]) == 0
 
 

@@ -92,15 +92,14 @@ def test_there_is_a_file_for_each_language_and_nothing_else(calibrated: Path) ->
     assert sorted(path.name for path in (calibrated / "run" / "calibration").iterdir()) == ["cs.json", "de.json"]
 
 
-@pytest.mark.parametrize("code", ["de", "cs"])
-def test_the_noise_rate_of_a_clean_run(calibrated: Path, code: str) -> None:
-    """Next to nothing of what mini makes of plain captions looks like planted noise."""
-    calibration = Calibration.from_json((calibrated / "run" / "calibration" / f"{code}.json").read_bytes())
-    # So few texts tell a share to a few per cent, and without a teacher's similarity to a few more.
-    assert 0 <= calibration.noise_rate < (0.05 if code == "de" else 0.15)
+def test_the_noise_rate_of_a_clean_run(calibrated: Path) -> None:
+    """Next to nothing of what mini makes of plain captions looks like planted noise, where the teacher can tell."""
+    calibration = Calibration.from_json((calibrated / "run" / "calibration" / "de.json").read_bytes())
+    # So few texts tell a share to a few per cent.
+    assert 0 <= calibration.noise_rate < 0.1
     rate = calibration.report["noise_rate"]
     assert rate["estimate"] == calibration.noise_rate
-    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.25
+    assert 0 <= rate["low"] <= rate["estimate"] <= rate["high"] < 0.2
     assert rate["low"] < 0.03
 
 
