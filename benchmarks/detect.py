@@ -1,6 +1,6 @@
 """How well noise is found: every detector and all together, on human translations with noise planted in them.
 
-    python benchmarks/detect.py [--languages de,fr,cs,zh] [--opusfilter PYTHON] [--json FILE]
+    python -m benchmarks.detect [--languages de,fr,cs,zh] [--opusfilter PYTHON] [--json FILE]
 
 A calibration is learnt from Multi30k's val, test_2018_flickr and test_2017_flickr (zh: half of the images of
 Flickr8k-CN's human test set), never from what it is tested on: test_2016_flickr and test_2017_mscoco (zh: the other
@@ -24,9 +24,9 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from measuring import Report, Stopwatch, arguments, needed
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+from benchmarks.measuring import Report, Stopwatch, arguments, needed
 from filters.calibrate import calibrate, expected_calibration_error, oriented
 from filters.calibration import Calibration
 from filters.features import matrix

@@ -123,14 +123,20 @@ def test_ingest_speed_reads_the_same_captions_in_every_format(data: Path) -> Non
     assert rows[9]["format"] == "jsonl, 1 MB"
 
 
-def test_absent_data_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "missing"),
+    [
+        ("score_speed", "coco_val2017/captions_val2017.json.gz"),
+        ("detect", "multi30k/val.en.gz"),
+    ],
+)
+def test_absent_data_is_one_line(tmp_path: Path, script: str, missing: str) -> None:
     """Without the real data a script ends with exit code 1 and the path that is missing."""
-    command = [sys.executable, "-m", "benchmarks.score_speed", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", f"benchmarks.{script}", "--data", str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    missing = tmp_path / "coco_val2017" / "captions_val2017.json.gz"
     assert done.stderr.splitlines()[-1] == (
-        f"{missing} is not there: this benchmark measures on real data, say where it is with --data"
+        f"{tmp_path / missing} is not there: this benchmark measures on real data, say where it is with --data"
     )
 
 
