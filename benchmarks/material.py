@@ -128,15 +128,17 @@ def ledger_parts(ledger: Ledger, plan: Plan, rows: list[tuple[str, ...]]) -> Non
                 ],
                 schema=TRANSLATIONS,
             )
+            measured = {
+                "text_id": ids,
+                "lid_label": pa.repeat(language.language.lid_label, count),
+                "lid_prob": pa.array(random.uniform(0.9, 1.0, count), pa.float32()),
+                "lid_other_prob": pa.array(random.uniform(0.0, 0.05, count), pa.float32()),
+                "similarity": pa.array(random.normal(0.82, 0.08, count).clip(-1, 1), pa.float32()),
+                "margin": pa.array(random.normal(1.6, 0.2, count), pa.float32()),
+                "length_z": pa.array(random.normal(0.0, 1.0, count), pa.float32()),
+            }
             scores = pa.table(
-                [
-                    ids,
-                    pa.repeat(language.language.lid_label, count),
-                    pa.array(random.uniform(0.9, 1.0, count), pa.float32()),
-                    pa.array(random.normal(0.82, 0.08, count).clip(-1, 1), pa.float32()),
-                    pa.nulls(count, pa.float32()),
-                ],
-                schema=SCORES,
+                [measured.get(field.name, pa.nulls(count, field.type)) for field in SCORES], schema=SCORES
             )
             prints = language.fingerprints
             files.write_parquet(ledger.part("translations", prints.translations, name), translations)

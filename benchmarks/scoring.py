@@ -223,7 +223,7 @@ def _timed_parts() -> Iterator[dict[str, float]]:
     """Collect, by name, the CPU seconds that the calling threads spend in the steps of measuring a unit."""
     import filters.language
     import filters.similarity
-    import pipelines.measure
+    import pipelines.scores
     import translate.tokenizers
     from pipelines import files
 
@@ -248,7 +248,7 @@ def _timed_parts() -> Iterator[dict[str, float]]:
         "detokenise": (tokenizer, "decode"),
         "identify the language": (filters.language.LanguageIdentifier, "identify"),
         "embed (teacher)": (filters.similarity.MuseTeacher, "embed"),
-        "chrF": (pipelines.measure, "chrf"),
+        "chrF": (pipelines.scores, "chrf"),
         "write Parquet": (files, "write_parquet"),
     }
     with ExitStack() as patches:

@@ -116,7 +116,7 @@ class JudgeConfig(_Section):
     languages: dict[str, LanguageOverride] = {}
     """For one language, over ``thresholds``."""
     keep: float | None = Field(default=None, gt=0, le=1)
-    """Of each language's distinct texts this share is kept: those that are likeliest clean."""
+    """Of each language's distinct texts at least this share is kept: those that are likeliest clean."""
     min_clean_probability: Annotated[float, Field(ge=0, le=1)] | Literal["learnt"] | None = None
     """What is less likely clean is dropped; ``learnt``: the bound that the calibration offers."""
     calibration: str | None = None
