@@ -1,11 +1,11 @@
 """What OpusFilter's filters say of pairs, and what they cost: the other side of a comparison.
 
-    /tmp/opus/venv/bin/python benchmarks/opusfilter_peer.py PAIRS.tsv --language de \
+    opusfilter-env/bin/python benchmarks/opusfilter_peer.py PAIRS.tsv --language de \
         --lid-model filters/data/lid.176.ftz --json OUT [--rounds 3]
 
 Runs where OpusFilter is installed and captionloom is not; with Python 3.11,
 
-    python3.11 -m venv /tmp/opus/venv && /tmp/opus/venv/bin/pip install 'opusfilter[fasttext]==3.3.1'
+    python3.11 -m venv opusfilter-env && opusfilter-env/bin/pip install 'opusfilter[fasttext]==3.3.1'
 
 PAIRS.tsv has an English source and its translation in each line, and no header; the translation may be empty. Both are
 stripped on the right, as OpusFilter does when it reads. A conjunction accepts what all of its filters accept:
