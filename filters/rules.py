@@ -200,10 +200,14 @@ def _script_share(target: pa.Array, script: str) -> _Floats:
 
 def _share_of(scripts: Sequence[str], target: pa.Array) -> _Floats:
     # RE2 has no intersection but a negated class of complements. Common letters (ー, ʼ) belong to no script.
-    own = sum(_count(target, rf"[^\P{{L}}\P{{{name}}}]") for name in scripts)
     named = "".join(rf"\p{{{name}}}" for name in scripts)
-    foreign = _count(target, rf"[^\P{{L}}\p{{Common}}\p{{Inherited}}{named}]")
-    return np.where(own + foreign > 0, own / np.maximum(own + foreign, 1), 1.0)
+    a_foreign = rf"[^\P{{L}}\p{{Common}}\p{{Inherited}}{named}]"
+    rows = np.flatnonzero(pc.match_substring_regex(target, a_foreign).to_numpy(zero_copy_only=False))
+    mixed = target.take(pa.array(rows))
+    own = sum(_count(mixed, rf"[^\P{{L}}\P{{{name}}}]") for name in scripts)
+    share = np.ones(len(target))
+    share[rows] = own / (own + _count(mixed, a_foreign))
+    return share
 
 
 def _count(texts: pa.Array, pattern: str) -> _Ints:
