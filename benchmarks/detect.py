@@ -97,14 +97,14 @@ def flickr8kcn(data: Path, engine: Engine) -> Material:
     content = gzip.decompress(needed(data / "flickr8kcn" / "test.en-zh.human.tsv.gz").read_bytes()).decode()
     for line in content.splitlines():
         image, source, target = line.split("\t")[:3]
-        halves[sum(image.split("#")[0].encode()) % 2].append([source, target])
+        item = image.split("#")[0]
+        halves[sum(item.encode()) % 2].append([source, target, item])
     tables = []
     for half in halves:
-        sources, targets = (list(column) for column in zip(*half, strict=True))
+        sources, targets, items = (list(column) for column in zip(*half, strict=True))
         german = engine.translate(sources[:500], parse_language("en"), parse_language("de")).targets
-        tables.append(
-            pa.table({"source": sources, "target": targets, "other": german + [None] * (len(sources) - len(german))})
-        )
+        others = german + [None] * (len(sources) - len(german))
+        tables.append(pa.table({"source": sources, "target": targets, "other": others, "item": items}))
     return Material(*tables)
 
 
@@ -347,7 +347,7 @@ class Bench:
         file = file.filter(pc.match_substring_regex(file["target"], r"\p{L}"))
         half = np.arange(file.num_rows) % 2 == 0
         ours = file.filter(pa.array(half))
-        labelled = planter(ours.select(["source", "target"]), others=ours["other"].to_pylist(), seed=3, rounds=8)
+        labelled = planter(ours, others=ours["other"].to_pylist(), seed=3, rounds=8)
         calibration = calibrate(labelled, language=code)
         theirs = file.filter(pa.array(~half))
         probability = calibration.clean_probability(theirs).to_numpy().astype(np.float64)

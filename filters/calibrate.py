@@ -36,9 +36,6 @@ Ints = npt.NDArray[np.int64]
 MODELS: Final = ("both", "logistic", "boosted")
 """What may be learnt, what is preferred first; ``both`` is the mean of the two others' log-odds."""
 
-_AS_GOOD: Final = 0.01
-"""A mean AUC over a dozen kinds that is lower by no more than this is no worse: it moves so much with the seed."""
-
 FOLDS: Final = 5
 FEWEST: Final = 200
 """Clean pairs below which nothing is learnt: a fold would have forty."""
@@ -138,9 +135,18 @@ def _calibrated(pairs: pa.Table, data: _Labelled, names: tuple[str, ...], langua
 
 
 def _chosen(left_out: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the first of `MODELS` that finds unknown kinds of noise as well as the best of them."""
-    found = {model: np.mean(list(aucs.values())) if aucs else 0.0 for model, aucs in left_out.items()}
-    return next(model for model in MODELS if found[model] >= max(found.values()) - _AS_GOOD)
+    """Return the first of `MODELS` that finds unknown kinds of noise as well as the best of them.
+
+    As well is to one standard error of the difference over the kinds (the rule of Breiman et al. 1984, section 3.4.3).
+    """
+    found = {model: np.array([aucs[kind] for kind in sorted(aucs)]) for model, aucs in left_out.items()}
+    best = max(MODELS, key=lambda model: found[model].sum())
+
+    def as_good(model: str) -> bool:
+        lost = found[best] - found[model]
+        return len(lost) < 2 or bool(lost.mean() <= lost.std(ddof=1) / np.sqrt(len(lost)))
+
+    return next(model for model in MODELS if as_good(model))
 
 
 def noise_rate(corpus: Floats, planted: Floats, weights: Floats | None = None) -> float:

@@ -40,6 +40,8 @@ class Row:
     target: str
     other: str | None
     """The same row in another language."""
+    item: str | None = None
+    """What the source is a caption of; what another caption of it says is no noise."""
 
 
 def folded(text: str) -> str:
@@ -52,12 +54,13 @@ _NO_WORD: Final = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True)
 class _Donor:
-    """A pair of the corpus to take text from, and both its sides folded."""
+    """A pair of the corpus to take text from, both its sides folded, and the items that have it."""
 
     source: str
     target: str
     source_key: str
     target_key: str
+    items: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class _Embedded:
     by_source: Mapping[str, list[int]]
     """Folded source → the donors that have it."""
     by_target: Mapping[str, list[int]]
+    by_item: Mapping[str | None, list[int]]
+    """Item → the donors that it has."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +96,30 @@ class Corpus:
         self.primary: Final = language.split("-")[0].lower()
         self.spaced: Final = self.primary not in _UNSPACED_LANGUAGES
         self._pairs: Final = sorted({(row.source, row.target) for row in rows})
+        self._items: Final = defaultdict(set)
+        for row in rows:
+            if row.item is not None:
+                self._items[row.source, row.target].add(row.item)
         self._others: Final = sorted({row.other for row in rows if row.other and folded(row.other)})
         self._embed: Final = embed
 
     @functools.cached_property
     def _donors(self) -> list[_Donor]:
-        donors = (_Donor(source, target, folded(source), folded(target)) for source, target in self._pairs)
+        donors = (
+            _Donor(source, target, folded(source), folded(target), frozenset(self._items.get((source, target), ())))
+            for source, target in self._pairs
+        )
         return [donor for donor in donors if donor.target_key]
 
     def donor(self, row: Row, draw: random.Random) -> _Donor | None:
-        """Return a pair that has neither the row's source nor its target; None where there is none."""
+        """Return a pair of another item that has neither the row's source nor its target; None where there is none."""
         if not self._donors:
             return None
         source, target = folded(row.source), folded(row.target)
         start = draw.randrange(len(self._donors))
         for i in range(len(self._donors)):
             donor = self._donors[(start + i) % len(self._donors)]
-            if donor.source_key != source and donor.target_key != target:
+            if donor.source_key != source and donor.target_key != target and row.item not in donor.items:
                 return donor
         return None
 
@@ -124,6 +136,7 @@ class Corpus:
             of_donor = of_source[sources.of_donors]
             of_donor[sources.by_source.get(folded(row.source), [])] = -np.inf
             of_donor[sources.by_target.get(folded(row.target), [])] = -np.inf
+            of_donor[sources.by_item.get(row.item, [])] = -np.inf
             best = int(of_donor.argmax())
             nearest.append(None if np.isneginf(of_donor[best]) else self._donors[best].target)
         return nearest
@@ -134,12 +147,14 @@ class Corpus:
             raise NoiseError("near_miss needs embed, to find the most similar caption")
         texts = sorted({source for source, _ in self._pairs})
         numbers = {text: i for i, text in enumerate(texts)}
-        by_source, by_target = defaultdict(list), defaultdict(list)
+        by_source, by_target, by_item = defaultdict(list), defaultdict(list), defaultdict(list)
         for i, donor in enumerate(self._donors):
             by_source[donor.source_key].append(i)
             by_target[donor.target_key].append(i)
+            for item in donor.items:
+                by_item[item].append(i)
         of_donors = np.array([numbers[donor.source] for donor in self._donors])
-        return _Embedded(numbers, self._embed(texts), of_donors, by_source, by_target)
+        return _Embedded(numbers, self._embed(texts), of_donors, by_source, by_target, by_item)
 
     def foreign(self, row: Row, draw: random.Random) -> str | None:
         """Return the row in another language, else any text in it; None where none differs from the target."""

@@ -31,9 +31,10 @@ def plant(
     """Return ``pairs`` with noise in exactly round(``ratio`` × rows) of them, shared evenly among the ``kinds``.
 
     ``pairs`` has string columns ``source`` and ``target``, which is in ``language`` (BCP-47), and any others,
-    which stay. The rows keep their order and get ``noise`` bool, ``noise_kind`` string (a name in `KINDS`;
-    null where clean) and ``clean_target`` string. A kind that cannot be planted in enough rows leaves its
-    share to the rest. Every noisy target differs from the clean one in letters or digits.
+    which stay; with a string column ``item``, no other caption of a row's own item is taken for noise. The rows
+    keep their order and get ``noise`` bool, ``noise_kind`` string (a name in `KINDS`; null where clean) and
+    ``clean_target`` string. A kind that cannot be planted in enough rows leaves its share to the rest. Every noisy
+    target differs from the clean one in letters or digits.
 
     ``embed`` is what ``near_miss`` finds similar sources by; ``others``, the rows in another language of
     similar script (None where a row is in none), is what ``wrong_language`` takes.
@@ -44,7 +45,8 @@ def plant(
     wanted = _wanted(pairs, ratio=ratio, kinds=kinds, embed=embed, others=others)
     sources, targets = pairs["source"].to_pylist(), pairs["target"].to_pylist()
     aligned = others or [None] * pairs.num_rows
-    rows = [Row(*row) for row in zip(sources, targets, aligned, strict=True)]
+    items = pairs["item"].to_pylist() if "item" in pairs.column_names else [None] * pairs.num_rows
+    rows = [Row(*row) for row in zip(sources, targets, aligned, items, strict=True)]
     corpus = Corpus(rows, language, embed)
     noisy = _share(wanted, [_Supply(KINDS[name], corpus, rows, seed) for name in dict.fromkeys(kinds)])
     if len(noisy) < wanted:

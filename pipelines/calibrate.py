@@ -92,15 +92,16 @@ def calibration_lines(run: Run, found: dict[str, Calibration]) -> Iterator[str]:
 def sample(run: Run, code: str, rows: int) -> pa.Table:
     """Return up to ``rows`` distinct texts of a finished run with their translations, kept and dropped alike.
 
-    Those with the smallest ids, which are hashes: the same ones whatever the shards. Columns text_id, source, target.
+    Those with the smallest ids, which are hashes: the same ones whatever the shards. Columns text_id, source,
+    target and item, the key of one of the text's captions.
     """
     held: pa.Table | None = None
     for part in files.listing(run.pairs, suffix=".parquet"):
-        pairs = files.read_parquet(part.path, ["text_id", "language", "source", "target"])
+        pairs = files.read_parquet(part.path, ["text_id", "key", "language", "source", "target"])
         usable = pc.and_(
             pc.equal(pairs["language"], code), pc.fill_null(pc.match_substring_regex(pairs["target"], r"\p{L}"), False)
         )
-        pairs = pairs.filter(usable).drop_columns("language")
+        pairs = pairs.filter(usable).drop_columns("language").rename_columns({"key": "item"})
         merged = unique_rows(pa.concat_tables([held, pairs]) if held else pairs, "text_id")
         held = merged.sort_by("text_id").slice(0, rows).combine_chunks()
     if held is None:

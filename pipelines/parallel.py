@@ -42,7 +42,7 @@ class Parallel:
     """What `read_parallel` found."""
 
     pairs: pa.Table
-    """`PAIRS`: both texts without spaces around them, and where they stand."""
+    """`PAIRS`: both texts without spaces around them, and where they stand; of a run with ``item``, the key."""
     rejects: list[Reject] = field(default_factory=list)
 
 
@@ -71,13 +71,18 @@ def read_parallel(paths: Sequence[str], *, language: str, columns: Sequence[str]
 
 
 def kept_pairs(run: Run, language: str) -> pa.Table:
-    """Return the kept pairs of a finished run in one language, each text once, as `PAIRS`; raises `ConfigError`."""
+    """Return the kept pairs of a finished run in one language, each text once; raises `ConfigError`.
+
+    Columns are those of `PAIRS` and ``item``, the key of the text's first caption.
+    """
     found = []
     for part in files.listing(run.pairs, suffix=".parquet"):
         pairs = files.read_parquet(part.path, ["key", "n", "language", "source", "target", "keep"])
         chosen = pairs.filter(pc.and_(pairs["keep"], pc.equal(pairs["language"], language)))
         origin = pc.binary_join_element_wise(chosen["key"], pc.cast(chosen["n"], pa.string()), "#")
-        found.append(pa.table([chosen["source"], chosen["target"], origin], schema=PAIRS))
+        found.append(
+            pa.table([chosen["source"], chosen["target"], origin, chosen["key"]], names=[*PAIRS.names, "item"])
+        )
     if not found:
         raise ConfigError([f"{run.root} holds no pairs: run cut (or build) first"])
     table = pa.concat_tables(found)

@@ -47,7 +47,9 @@ class Planter:
         rounds: int = ROUNDS,
         ratio: float = RATIO,
     ) -> pa.Table:
-        """Return ``pairs`` (string columns source and target) ``rounds`` times over, each time with other noise.
+        """Return ``pairs`` ``rounds`` times over, each time with other noise.
+
+        ``pairs`` has string columns source and target, and item where it is known (see `plant`).
 
         Every row has all scores, ``noise_kind`` (null where nothing was planted) and ``group``: the row of ``pairs``.
         ``others``: the rows in another language, None where there is none. Raises `NoiseError` where so much noise
@@ -55,7 +57,8 @@ class Planter:
         """
         kinds = [kind for kind in self.kinds if kind != "wrong_language" or any(others)]
         # As score does: texts of similar length, and so of similar detail, are each other's company.
-        ordered = pairs.select(["source", "target"]).append_column("group", pa.array(range(pairs.num_rows)))
+        known = [name for name in ("source", "target", "item") if name in pairs.column_names]
+        ordered = pairs.select(known).append_column("group", pa.array(range(pairs.num_rows)))
         order = pc.sort_indices(
             pa.table([pc.utf8_length(pairs["source"]), pairs["source"], pairs["target"]], names=["n", "s", "t"]),
             [("n", "ascending"), ("s", "ascending"), ("t", "ascending")],

@@ -212,6 +212,24 @@ def test_the_same_caption_in_other_letters_is_no_other(kind):
             planted(pairs, [kind])
 
 
+@pytest.mark.parametrize("kind", ["misaligned", "near_miss", "extended"])
+def test_another_caption_of_the_same_item_is_no_noise(kind):
+    """What is taken is never of the row's own item; a row of no known item may take any."""
+    pairs = table(
+        {"A dog runs.": "Ein Hund rennt.", "A dog is running.": "Da läuft ein Hund.", "A cat.": "Eine Katze."}
+    )
+    alone = pairs.append_column("item", pa.array(["1", "1", "1"]))
+    with pytest.raises(NoiseError, match="only 0 suit"):
+        planted(alone, [kind])
+    one_more = pairs.append_column("item", pa.array(["1", "1", "2"]))
+    rows = planted(one_more, [kind], ratio=2 / 3)
+    made = [row["target"] for row in rows if row["noise"] and row["item"] == "1"]
+    assert made
+    assert all("Katze" in target for target in made)
+    unknown = pairs.append_column("item", pa.nulls(3, pa.string()))
+    assert [row["noise"] for row in planted(unknown, [kind])] == [True, True, True]
+
+
 def test_near_miss_skips_captions_that_say_the_same():
     """The nearest caption but for case and punctuation is farther away."""
     pairs = table(
