@@ -75,7 +75,7 @@ class _Embedded:
     by_source: Mapping[str, list[int]]
     """Folded source → the donors that have it."""
     by_target: Mapping[str, list[int]]
-    by_item: Mapping[str | None, list[int]]
+    by_item: Mapping[str, list[int]]
     """Item → the donors that it has."""
 
 
@@ -136,7 +136,8 @@ class Corpus:
             of_donor = of_source[sources.of_donors]
             of_donor[sources.by_source.get(folded(row.source), [])] = -np.inf
             of_donor[sources.by_target.get(folded(row.target), [])] = -np.inf
-            of_donor[sources.by_item.get(row.item, [])] = -np.inf
+            if row.item is not None:
+                of_donor[sources.by_item.get(row.item, [])] = -np.inf
             best = int(of_donor.argmax())
             nearest.append(None if np.isneginf(of_donor[best]) else self._donors[best].target)
         return nearest
