@@ -27,8 +27,9 @@ import pyarrow.compute as pc
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.measuring import Report, Stopwatch, arguments, needed
-from filters.calibrate import calibrate, expected_calibration_error, oriented
+from filters.calibrate import calibrate
 from filters.calibration import Calibration
+from filters.calibration_report import expected_calibration_error, oriented
 from filters.features import matrix
 from filters.language import BUNDLED, LanguageIdentifier, plausible_labels
 from filters.noise import KINDS, plant
@@ -121,11 +122,7 @@ def mixed(meter: Meter, embed: Any, table: pa.Table, *, ratio: float, seed: int)
     )
     units = []
     for start in range(0, noisy.num_rows, 2048):
-        unit = noisy.slice(start, 2048).combine_chunks()
-        measured = meter(unit["source"].combine_chunks(), unit["target"].combine_chunks())
-        for name in measured.column_names:
-            unit = unit.append_column(name, measured[name])
-        units.append(measured_cheaply(unit, meter.language))
+        units.append(measured_cheaply(meter.appended(noisy.slice(start, 2048)), meter.language))
     return pa.concat_tables(units)
 
 
@@ -358,11 +355,7 @@ class Bench:
         self.calibrated.add(code, with_labels, error, noise, rate["estimate"], rate["low"], rate["high"])
 
     def _false_rejects(self, code: str, meter: Meter, test: pa.Table, teacher: str) -> None:
-        pairs = test
-        measured = meter(test["source"].combine_chunks(), test["target"].combine_chunks())
-        for name in measured.column_names:
-            pairs = pairs.append_column(name, measured[name])
-        dropped = verdicts(measured_cheaply(pairs, meter.language), code, teacher)
+        dropped = verdicts(measured_cheaply(meter.appended(test), meter.language), code, teacher)
         words = pc.count_substring_regex(test["source"], r"\w+").to_numpy()
         few = (words >= 2) & (words <= 4)
         self.rejects.add(
@@ -371,11 +364,8 @@ class Bench:
 
     def _human(self, code: str, calibration: Calibration, meter: Meter) -> None:
         for name, source, target, good in judgements(self.data, code):
-            measured = meter(source, target)
             pairs = pa.table({"source": source, "target": target})
-            for column in measured.column_names:
-                pairs = pairs.append_column(column, measured[column])
-            pairs = measured_cheaply(pairs, meter.language)
+            pairs = measured_cheaply(meter.appended(pairs), meter.language)
             binary = len(np.unique(good)) == 2
             well = good > (0 if binary else np.median(good))
             values = dict(oriented(matrix(pairs, calibration.features), well, calibration.features))

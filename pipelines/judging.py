@@ -61,16 +61,20 @@ class Judge:
 
     def __call__(self, pairs: pa.Table) -> pa.Table:
         """Return ``pairs`` (source, target and the stored scores) with rule values and verdict, as `JUDGED`."""
-        judged = judge(
+        judged = self.judged(pairs)
+        rows = judged.num_rows
+        columns = {name: judged[name] for name in judged.column_names}
+        columns["language"] = pa.repeat(self.language.code, rows)
+        return pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in JUDGED], schema=JUDGED)
+
+    def judged(self, pairs: pa.Table) -> pa.Table:
+        """Return ``pairs`` with all their columns, the rule values and the verdict appended."""
+        return judge(
             self.measured(pairs),
             rules=self.rules,
             thresholds=self.thresholds,
             weight_by="clean_probability" if self.calibration else None,
         )
-        rows = judged.num_rows
-        columns = {name: judged[name] for name in judged.column_names}
-        columns["language"] = pa.repeat(self.language.code, rows)
-        return pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in JUDGED], schema=JUDGED)
 
     def measured(self, pairs: pa.Table) -> pa.Table:
         """Return ``pairs`` with the rule values, and the probability of being clean where there is a calibration."""

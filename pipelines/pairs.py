@@ -19,12 +19,12 @@ from filters.corpus import NoiseError
 from filters.language import LanguageIdentifier, plausible_labels
 from filters.similarity import load_teacher
 from filters.thresholds import Thresholds
-from filters.verdict import CERTAIN, RULES, judge
+from filters.verdict import CERTAIN, RULES
 from pipelines import files
 from pipelines.calibrations import calibration_path, noise_line, read_calibration, unlike
 from pipelines.columns import CHEAP, COSTLY
 from pipelines.config import ConfigError, ScoreConfig
-from pipelines.judging import measured_cheaply
+from pipelines.judging import Judge
 from pipelines.parallel import COLUMNS, Reject, read_parallel
 from pipelines.planting import ROUNDS, Back, Planter, foreign, translator
 from pipelines.runner import RunFailed
@@ -95,7 +95,7 @@ def judge_pairs(inputs: Sequence[str], out: str, settings: Settings, *, columns:
     ``OUT.rejects.parquet``. Raises `ConfigError` with all that is wrong, before anything is written.
     """
     grader = _Grader.of(settings, [f"{name}: there is no such file" for name in inputs if not Path(name).exists()], out)
-    found = read_parallel(inputs, language=grader.language.code, columns=columns)
+    found = read_parallel(inputs, language=grader.judge.language.code, columns=columns)
     learnt = f"{out.removesuffix('.parquet')}.calibration.json"
     if settings.calibrate:
         calibration = _learnt(grader, found.pairs, settings.teacher)
@@ -136,12 +136,9 @@ def judged_lines(judged: Judged, out: str) -> Iterator[str]:
 class _Grader:
     """Measures and judges one unit."""
 
-    language: Language
     meter: Meter
     back: Back | None
-    thresholds: Thresholds
-    rules: tuple[str, ...]
-    calibration: Calibration | None
+    judge: Judge
     notes: tuple[str, ...]
 
     @classmethod
@@ -179,13 +176,11 @@ class _Grader:
         )
         # What a model would not have said itself is not wrong: a fixed bound would drop half of what people translate.
         unbounded = {"min_logprob": None, "full_logprob": None}
+        thresholds = Thresholds.for_language(language.code, settings.teacher).replaced(unbounded)
         grader = cls(
-            language,
             meter,
             translator(engine, language, source) if engine and backwards else None,
-            Thresholds.for_language(language.code, settings.teacher).replaced(unbounded),
-            tuple(RULES),
-            None,
+            Judge(language, tuple(RULES), thresholds),
             tuple(notes),
         )
         return grader.by(calibration, settings) if calibration else grader
@@ -197,29 +192,24 @@ class _Grader:
         if bound is None:
             bound = float(calibration.report["suggested"]["min_clean_probability"])
         said = f"{noise_line(calibration)}; judged by min_clean_probability {bound:g}"
+        judge = Judge(
+            self.judge.language,
+            (*CERTAIN, "low_clean_probability"),
+            self.judge.thresholds.replaced({"min_clean_probability": bound}),
+            calibration,
+        )
         return replace(
-            self,
-            notes=(*self.notes, f"{said}, which the calibration offers" if offered else said),
-            thresholds=self.thresholds.replaced({"min_clean_probability": bound}),
-            rules=(*CERTAIN, "low_clean_probability"),
-            calibration=calibration,
+            self, judge=judge, notes=(*self.notes, f"{said}, which the calibration offers" if offered else said)
         )
 
     def __call__(self, unit: pa.Table) -> pa.Table:
         """Return the pairs of ``unit`` (source, target, origin) as `SCHEMA`."""
         unit = unit.combine_chunks()
-        source, target = (unit[name].combine_chunks() for name in COLUMNS)
-        back = pa.array(self.back(target.to_pylist()), pa.string()) if self.back else None
-        measured = self.meter(source, target, back)
-        for name in measured.column_names:
-            unit = unit.append_column(name, measured[name])
+        back = pa.array(self.back(unit["target"].to_pylist()), pa.string()) if self.back else None
+        unit = self.meter.appended(unit, back)
         if back is not None:
             unit = unit.append_column("back", back)
-        unit = measured_cheaply(unit, self.language)
-        if self.calibration:
-            unit = unit.append_column("clean_probability", self.calibration.clean_probability(unit))
-        weight_by = "clean_probability" if self.calibration else None
-        judged = judge(unit, rules=self.rules, thresholds=self.thresholds, weight_by=weight_by)
+        judged = self.judge.judged(unit)
         rows, names = judged.num_rows, judged.column_names
         return pa.table(
             [judged[field.name] if field.name in names else pa.nulls(rows, field.type) for field in SCHEMA],
@@ -240,7 +230,7 @@ def _learnt(grader: _Grader, pairs: pa.Table, teacher: str) -> Calibration:
     others = foreign(mini, meter.source, meter.language, some["source"].to_pylist())
     rounds = max(ROUNDS, -(-2 * LEARNT_FROM // max(1, some.num_rows)))
     try:
-        found = calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.language.code)
+        found = calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.judge.language.code)
     except (CalibrateError, NoiseError) as error:
         raise RunFailed(f"--calibrate: {error}") from error
     return replace(found, report=dict(found.report) | {"texts": some.num_rows, "seed": 0, "teacher": teacher})

@@ -84,13 +84,9 @@ class Planter:
             return pa.concat_tables(threads.map(self._measured, units))
 
     def _measured(self, unit: pa.Table) -> pa.Table:
-        source, target = (unit[name].combine_chunks() for name in ("source", "target"))
-        back = pa.array(self.back(target.to_pylist()), pa.string()) if self.back else None
-        measured = self.meter(source, target, back)
         pairs = unit.select(["source", "target", "noise_kind", "group"])
-        for name in measured.column_names:
-            pairs = pairs.append_column(name, measured[name])
-        return measured_cheaply(pairs, self.meter.language)
+        back = pa.array(self.back(pairs["target"].to_pylist()), pa.string()) if self.back else None
+        return measured_cheaply(self.meter.appended(pairs, back), self.meter.language)
 
 
 FOREIGN: Final = 400

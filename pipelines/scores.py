@@ -62,6 +62,14 @@ class Meter:
         rows = len(source)
         return pa.table([columns.get(field.name, pa.nulls(rows, field.type)) for field in COSTLY], schema=COSTLY)
 
+    def appended(self, pairs: pa.Table, back: pa.Array | None = None) -> pa.Table:
+        """Return ``pairs`` (source, target and any others), measured in each other's company, with `COSTLY`."""
+        source, target = (pairs[name].combine_chunks() for name in ("source", "target"))
+        measured = self(source, target, back)
+        for name in measured.column_names:
+            pairs = pairs.append_column(name, measured[name])
+        return pairs
+
     @staticmethod
     def _similarities(
         teacher: Teacher, source: pa.Array, target: pa.Array, back: pa.Array | None, embed: Embed | None

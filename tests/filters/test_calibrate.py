@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.calibrate import CalibrateError, _chosen, _folds, calibrate, expected_calibration_error, noise_rate
+from filters.calibrate import CalibrateError, _chosen, _folds, calibrate
 from filters.calibration import Calibration
+from filters.calibration_report import expected_calibration_error
+from filters.noise_rate import noise_rate
 
 KINDS = ("meaning", "broken")
 

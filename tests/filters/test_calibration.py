@@ -25,6 +25,7 @@ from filters.calibration import (
     model_from_json,
     share_above,
 )
+from filters.labelled import Labelled
 
 NAN = float("nan")
 
@@ -124,7 +125,7 @@ def fitted(monkeypatch, features, clean):
     monkeypatch.setattr(calibrate, "HistGradientBoostingClassifier", Kept)
     kinds = np.where(clean, "", "noise").astype(object)
     with threadpool_limits(limits=1):
-        ours = calibrate._fit_boosted(calibrate._Labelled(features, kinds, np.arange(len(clean))), 0)
+        ours = calibrate._fit_boosted(Labelled(features, kinds, np.arange(len(clean))), 0)
     return made[0], ours
 
 

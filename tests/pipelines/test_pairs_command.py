@@ -411,7 +411,7 @@ def test_an_old_output_stays_until_the_new_one_is_whole(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the teacher has left")
 
-    monkeypatch.setattr("pipelines.pairs.judge", broken)
+    monkeypatch.setattr("pipelines.judging.judge", broken)
     assert main(["pairs", pairs, "--language", "de", "--out", str(out), *BARE]) == 1
     assert out.read_bytes() == before
 
