@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.export_command import add_export
+
 if TYPE_CHECKING:
     from pipelines.config import Config
     from pipelines.stages import Outcome
@@ -268,6 +270,14 @@ def _calibrate(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _export(options: argparse.Namespace) -> int:
+    from pipelines.export_command import export
+
+    for line in export(options):
+        print(line)
+    return DONE
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
@@ -342,6 +352,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--rows", type=_count, default=5000, help="texts to plant noise in (default 5000)")
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--quiet", action="store_true", help="no progress")
+    add_export(command("export", _export, "write a finished run's kept pairs in a format that trainers read"))
     added = command("verify", _verify, "re-read a run and check every promise")
     added.add_argument("run", metavar="RUN")
     added = command("show", _show, "what happened to one item, or to a sample of items")

@@ -120,16 +120,16 @@ def _collected(records: Iterator[_Record]) -> Parallel:
 
 
 def _aligned(source: Path, target: Path) -> Iterator[_Record]:
-    lines, others = list(_lines(source)), list(_lines(target))
-    if len(lines) != len(others):
-        raise ConfigError([f"{source} has {len(lines):,} lines and {target} {len(others):,}: they are not aligned"])
-    for (origin, one), (_, other) in zip(lines, others, strict=True):
+    ones, others = list(lines(source)), list(lines(target))
+    if len(ones) != len(others):
+        raise ConfigError([f"{source} has {len(ones):,} lines and {target} {len(others):,}: they are not aligned"])
+    for (origin, one), (_, other) in zip(ones, others, strict=True):
         yield Reject(origin, "bad_encoding") if one is None or other is None else (origin, one, other)
 
 
 def _tsv(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
     places = [0, 1]
-    for i, (origin, line) in enumerate(_lines(path)):
+    for i, (origin, line) in enumerate(lines(path)):
         if line is None:
             yield Reject(origin, "bad_encoding")
             continue
@@ -156,7 +156,7 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
 
 
 def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
-    for origin, line in _lines(path):
+    for origin, line in lines(path):
         if line is None:
             yield Reject(origin, "bad_encoding")
             continue
@@ -186,7 +186,7 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[_Record]:
         raise ConfigError([f"{path} is no Parquet file: {error}"]) from error
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str | None]]:
+def lines(path: Path) -> Iterator[tuple[str, str | None]]:
     """Yield the origin and the text of each line; None where its bytes are not UTF-8."""
     with opened(path) as content:
         for i, line in enumerate(content, 1):
