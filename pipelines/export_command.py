@@ -30,7 +30,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--language", required=True, metavar="CODE")
     one.add_argument("--collection", required=True, metavar="NAME", help="names the files and their folder in DIR")
     one.add_argument("--prefix", default="google", help="stands before enc2de in the names (default google)")
-    one.add_argument("--references", metavar="FILE", help="human captions for val and test: .jsonl or .tsv, .gz or not")
+    one.add_argument(
+        "--references",
+        action="append",
+        default=[],
+        metavar="[val=|test=]FILE",
+        help="human captions for val and test, .jsonl or .tsv, .gz or not; may be given several times",
+    )
     one.add_argument("--columns", metavar="key=NAME,caption=NAME,split=NAME", help="their names in the references")
     one.add_argument("--reference-model", metavar="MODEL", help="translates the references (default: as the run does)")
     one.add_argument(
@@ -53,7 +59,7 @@ def export(options: Any) -> Iterator[str]:
             prefix=options.prefix,
             splits=tuple(options.split) or ("train",),
             min_weight=options.min_weight,
-            references=options.references,
+            references=tuple(options.references),
             columns=options.columns,
             reference_model=options.reference_model,
             skip_unfit=options.skip_unfit,

@@ -1,6 +1,5 @@
 """What ``captionloom export nrccr`` does: a finished run in, the flat files of NRCCR and CL2CM out."""
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -13,19 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import files
-from pipelines.config import Config, ConfigError
+from pipelines.config import ConfigError
 from pipelines.export import Selection, Wanted, select
 from pipelines.folders import appearing, check_out
-from pipelines.plan import make_plan
-from pipelines.references import SPLITS, Reference, References, parse_columns, read_references
+from pipelines.references import (
+    EVALUATION,
+    SPLITS,
+    Reference,
+    References,
+    ReferenceTranslator,
+    parse_columns,
+    read_references,
+)
 from pipelines.run import Run
 from shards.export_nrccr import Names, caption_lines, caption_problems, id_lines, key_problems, weight_lines
-from translate.engine import Engine
-from translate.hub import resolve
 from translate.languages import LanguageError, parse_language
-from translate.models import ModelError
-
-EVALUATION: Final = ("val", "test")
 
 _REFERENCES: Final = pa.schema([("key", pa.string()), ("n", pa.int32()), ("caption", pa.string())])
 
@@ -43,8 +44,8 @@ class NrccrSettings:
     splits: tuple[str, ...] = ("train",)
     """Of the run, that make up the training files."""
     min_weight: float = 0.0
-    references: str | None = None
-    """A file of human captions (see `read_references`)."""
+    references: tuple[str, ...] = ()
+    """Files of human captions (see `read_references`)."""
     columns: str | None = None
     reference_model: str | None = None
     """Translates the references into the source language; by default the run's own model for the way back."""
@@ -74,20 +75,12 @@ def export_nrccr(run: Run, out: str, settings: NrccrSettings, *, overwrite: bool
     names = _names(settings, problems)
     folder = files.join(out, settings.collection) if names else out
     problems += check_out(folder, overwrite=overwrite, shared=True)
-    if selection and selection.languages and not selection.of.config.translate.back_translation:
+    if selection and any(not selection.of.manifest.languages[code].get("backs") for code in selection.languages):
         problems.append(
             f"{run.root} has no back-translations, which are one of the files: set translate.back_translation: true "
             "and build it again with --overwrite; only they are made then"
         )
-    references = None
-    try:
-        columns = parse_columns(settings.columns)
-        if settings.references is None and (settings.columns or settings.reference_model):
-            problems.append("--columns and --reference-model are about --references, which is not given")
-        elif settings.references is not None and names is not None:
-            references = read_references(settings.references, language=names.language, columns=columns)
-    except ConfigError as error:
-        problems += error.problems
+    references = _references(settings, names, problems)
     if selection is None or names is None or problems:
         raise ConfigError(problems)
     return _Export(selection, names, settings, Exported(folder)).write(references, overwrite=overwrite)
@@ -101,15 +94,32 @@ def nrccr_lines(exported: Exported) -> Iterator[str]:
     yield from (f"note: {note}" for note in exported.notes)
 
 
+def _references(settings: NrccrSettings, names: Names | None, problems: list[str]) -> References | None:
+    """Return the human captions of all files; None without any."""
+    if names is None:
+        return None
+    if not settings.references and (settings.columns or settings.reference_model):
+        problems.append("--columns and --reference-model are about --references, which is not given")
+    try:
+        columns = parse_columns(settings.columns)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+    found = None
+    for path in settings.references:
+        try:
+            read = read_references(path, language=names.language, columns=columns)
+            found = found + read if found else read
+        except ConfigError as error:
+            problems += error.problems
+    return found
+
+
 _PLAIN: Final = re.compile(r"[\w.-]+")
 
 
 def _names(settings: NrccrSettings, problems: list[str]) -> Names | None:
     """Return the names of the files; the reader takes names apart at ``_``, and the shell at spaces."""
-    try:
-        language = parse_language(settings.language).code
-    except LanguageError:
-        return None  # said already
     before = len(problems)
     if not _PLAIN.fullmatch(settings.collection) or settings.collection.startswith("."):
         problems.append(f"--collection {settings.collection!r}: letters, digits, _, - and . only; it names a folder")
@@ -117,36 +127,11 @@ def _names(settings: NrccrSettings, problems: list[str]) -> Names | None:
         problems.append(
             f"--prefix {settings.prefix!r}: letters, digits, - and . only; the reader cuts it at the first _"
         )
+    try:
+        language = parse_language(settings.language).code
+    except LanguageError:
+        return None  # said already
     return Names(settings.collection, language, settings.prefix) if len(problems) == before else None
-
-
-class _Translator:
-    """Translates human captions into the run's source language."""
-
-    def __init__(self, config: Config, language: str, model: str | None) -> None:
-        """Resolve the model, by default the run's own for the way back; raises `ConfigError`."""
-        self._plan = make_plan(config)
-        self._language = self._plan.of(language)
-        try:
-            found = resolve(model) if model else self._language.back_model
-            if found is None:
-                raise ModelError(f"the run has none for {self._language.language.name} -> {self._plan.source.name}")
-            found.check(self._language.language, self._plan.source)
-        except ModelError as error:
-            raise ConfigError([f"--reference-model: {error}"]) from error
-        self._model = found
-
-    @functools.cached_property
-    def _engine(self) -> Engine:
-        return Engine(self._model, decoding=self._plan.decoding, device=self._plan.device)
-
-    def __call__(self, captions: Sequence[str]) -> pa.Array:
-        """Return the translations; null for a caption that is too long for the model."""
-        size, targets = self._plan.unit_size, []
-        for start in range(0, len(captions), size):
-            unit = captions[start : start + size]
-            targets += self._engine.translate(unit, self._language.language, self._plan.source).targets
-        return pa.array(targets, pa.string())
 
 
 class _Export:
@@ -163,7 +148,9 @@ class _Export:
     def write(self, references: References | None, *, overwrite: bool) -> Exported:
         """Write everything, the training files first: what is wrong with them is said before a model loads."""
         evaluation = self._by_split(references) if references else {}
-        translate = _Translator(self._selection.of.config, self._names.language, self._model) if references else None
+        translate = (
+            ReferenceTranslator(self._selection.of.config, self._names.language, self._model) if references else None
+        )
         in_evaluation = pa.array(sorted({one.key for found in evaluation.values() for one in found}), pa.string())
         with appearing(self._exported.folder, overwrite=overwrite) as folder:
             both = self._train(folder, in_evaluation)
@@ -207,10 +194,10 @@ class _Export:
                 for name in (*names.train, names.weights):
                     self._exported.lines[name] += rows.num_rows
                 self._exported.lines[ids] += len(new)
-        if not self._exported.lines[ids] and not self._unfit:
-            raise ConfigError(
-                [f"no pair of {names.language} is kept in {', '.join(self._selection.splits)}: nothing to export"]
-            )
+        if not self._exported.lines[ids] and (self._skip or not self._unfit):
+            where = ", ".join(self._selection.splits)
+            why = f"; the reader would misread {self._unfit}" if self._unfit else ""
+            raise ConfigError([f"no kept pair of {names.language} in {where} can be exported{why}"])
         return list(both)
 
     def _fit_rows(self, table: pa.Table) -> pa.Table:
@@ -285,8 +272,8 @@ class _Export:
             said = ", ".join(f"{rows:,} of {split}" for split, rows in others.items())
             raise ConfigError(
                 [
-                    f"--references: no caption is of val or test ({said}); --columns split=NAME names the column that "
-                    f"says so ({', '.join(SPLITS)}), without which the run's own split of the key counts"
+                    f"--references: no caption is of val or test ({said}): write val=FILE or test=FILE, or name the "
+                    f"column that says so (--columns split=NAME: {', '.join(SPLITS)}); without, the run's split counts"
                 ]
             )
         return {split: captions for split, captions in found.items() if captions}
@@ -302,7 +289,7 @@ class _Export:
             found |= dict.fromkeys(held.filter(pc.is_in(held, value_set=wanted)).to_pylist(), shard.split)
         return found
 
-    def _evaluation(self, folder: Path, split: str, references: pa.Table, translate: _Translator) -> None:
+    def _evaluation(self, folder: Path, split: str, references: pa.Table, translate: ReferenceTranslator) -> None:
         """Write the human captions of ``split``, their translations and the list of their keys."""
         names, (human, translated) = self._names, self._names.evaluation(split)
         english = translate(references["caption"].to_pylist())
@@ -316,6 +303,8 @@ class _Export:
         references, english = references.filter(fit), english.filter(fit)
         keys, numbers, captions = (references[name].combine_chunks() for name in ("key", "n", "caption"))
         distinct = keys.unique()
+        if not len(distinct):
+            return
         for name, content, count in (
             (human, caption_lines(keys, numbers, captions, marker=names.language), len(keys)),
             (translated, caption_lines(keys, numbers, english, marker=names.english), len(keys)),
@@ -333,14 +322,17 @@ _SPOKEN: Final = {"source": "source", "target": "translation", "back": "back-tra
 class _Unfit:
     """What the reader would misread: the first few, and how many."""
 
-    first: dict[str, None] = field(default_factory=dict)
+    first: list[str] = field(default_factory=list)
     more: int = 0
+    last: str = ""
 
     def add(self, what: str) -> None:
-        if what in self.first:
-            return  # a key has several captions
+        """Note one; the same as before, as of a key with several captions, counts once."""
+        if what == self.last:
+            return
+        self.last = what
         if len(self.first) < _NAMED:
-            self.first[what] = None
+            self.first.append(what)
         else:
             self.more += 1
 
@@ -348,7 +340,7 @@ class _Unfit:
         return bool(self.first)
 
     def __str__(self) -> str:
-        return ", ".join(self.first) + (f" and {self.more:,} more captions" if self.more else "")
+        return ", ".join(self.first) + (f" and {self.more:,} more" if self.more else "")
 
 
 def _some(names: Sequence[str]) -> str:

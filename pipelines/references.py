@@ -1,5 +1,6 @@
 """Human captions in a target language for evaluation, which no run has: read from a file of the user's."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from pipelines.captions import normalise_one
-from pipelines.config import ConfigError, nearest
+from pipelines.config import Config, ConfigError, nearest
 from pipelines.parallel import Reject, lines
+from pipelines.plan import make_plan
 from pipelines.sources.record import without_extension
+from translate.engine import Engine
+from translate.hub import resolve
+from translate.models import ModelError
 
 FORMATS: Final = (".jsonl", ".tsv")
 """What a file's name ends in, ``.gz`` behind it or not."""
@@ -18,8 +25,13 @@ FORMATS: Final = (".jsonl", ".tsv")
 FIELDS: Final = ("key", "caption", "split")
 """What ``--columns`` gives the file's own names for."""
 
-SPLITS: Final = {"val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test"}
-"""What a split may be called → what it is."""
+_VALIDATION: Final = ("val", "valid", "validation", "dev")
+
+EVALUATION: Final = ("val", "test")
+"""The splits that human captions are for."""
+
+SPLITS: Final = {**dict.fromkeys(_VALIDATION, "val"), **dict.fromkeys(("test", "test_2016_flickr"), "test")}
+"""What a split may be called → what it is. ``test_2016_flickr`` is the one of Multi30k that papers use."""
 
 _MEDIA: Final = (".jpg", ".jpeg", ".png", ".mp4", ".webm")
 
@@ -44,6 +56,12 @@ class References:
     """Records that have no caption in the language."""
     rejects: list[Reject]
 
+    def __add__(self, other: "References") -> "References":
+        """Return those of both files."""
+        return References(
+            [*self.captions, *other.captions], self.without + other.without, [*self.rejects, *other.rejects]
+        )
+
     def notes(self) -> Iterator[str]:
         """Say what of the file was not taken."""
         if self.without:
@@ -66,8 +84,8 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return found
 
 
-def read_references(path: str, *, language: str, columns: Mapping[str, str]) -> References:
-    """Return the captions in ``language`` in the JSON lines or TSV ``path``.
+def read_references(named: str, *, language: str, columns: Mapping[str, str]) -> References:
+    """Return the captions in ``language`` in the JSON lines or TSV ``named``: a path, or ``val=`` or ``test=`` and one.
 
     ``columns`` are the file's names for `FIELDS`, by default ``key``, the first there is of the language's code,
     ``captions`` and ``caption``, and ``split``. In JSON a name may lead into objects (``multi30k.de``), and captions
@@ -75,6 +93,9 @@ def read_references(path: str, *, language: str, columns: Mapping[str, str]) -> 
     the extension and a number behind ``#`` are cut off, as the source ``flickr`` does. Raises `ConfigError` where
     nothing can be read.
     """
+    split_of_all, equals, path = named.rpartition("=")
+    if not equals or split_of_all not in EVALUATION:
+        split_of_all, path = "", named
     file = Path(path)
     suffix = file.with_suffix("").suffix if file.suffix == ".gz" else file.suffix
     if suffix not in FORMATS:
@@ -94,13 +115,42 @@ def read_references(path: str, *, language: str, columns: Mapping[str, str]) -> 
                 without += 1
             else:
                 key, texts, split = record
-                found += [Reference(_item(key), normalise_one(text), split) for text in texts]
+                found += [Reference(_item(key), normalise_one(text), split_of_all or split) for text in texts]
     except (OSError, EOFError) as error:
         raise ConfigError([f"--references {path} cannot be read: {error}"]) from error
     if not found:
         said = "; ".join(References([], without, rejects).notes()) or "it is empty"
         raise ConfigError([f"--references {path} has no caption in {language!r} ({said}): --columns names its columns"])
     return References(found, without, rejects)
+
+
+class ReferenceTranslator:
+    """Translates human captions into the run's source language."""
+
+    def __init__(self, config: Config, language: str, model: str | None) -> None:
+        """Resolve the model, by default the run's own for the way back; raises `ConfigError`."""
+        self._plan = make_plan(config)
+        self._language = self._plan.of(language)
+        try:
+            found = resolve(model) if model else self._language.back_model
+            if found is None:
+                raise ModelError(f"the run has none for {self._language.language.name} -> {self._plan.source.name}")
+            found.check(self._language.language, self._plan.source)
+        except ModelError as error:
+            raise ConfigError([f"--reference-model: {error}"]) from error
+        self._model = found
+
+    @functools.cached_property
+    def _engine(self) -> Engine:
+        return Engine(self._model, decoding=self._plan.decoding, device=self._plan.device)
+
+    def __call__(self, captions: Sequence[str]) -> pa.Array:
+        """Return the translations; null for a caption that is too long for the model."""
+        size, targets = self._plan.unit_size, []
+        for start in range(0, len(captions), size):
+            unit = captions[start : start + size]
+            targets += self._engine.translate(unit, self._language.language, self._plan.source).targets
+        return pa.array(targets, pa.string())
 
 
 @dataclass(frozen=True)

@@ -67,3 +67,21 @@ def built_run(input_config: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def run_copy(built_run: Path, tmp_path: Path) -> Path:
     """Return a copy of the finished run, to be spoilt at will."""
     return shutil.copytree(built_run, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def back_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished run of the demo's captions into German and Chinese and back; do not change it."""
+    folder = tmp_path_factory.mktemp("back")
+    captions = Path(__file__).parents[2] / "pipelines" / "demo" / "captions.jsonl"
+    settings = {
+        "input": {"format": "jsonl", "path": str(captions)},
+        "languages": ["de", "zh"],
+        "translate": {"back_translation": True},
+        "score": {"teacher": "none"},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "pipelines.cli", "build", str(folder / "config.yaml"), "--quiet"]
+    finished = subprocess.run([*command, "--out", str(folder / "run")], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return folder / "run"
