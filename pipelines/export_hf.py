@@ -176,6 +176,7 @@ def _card(
                     dropped={reason: figure["pairs"] for reason, figure in figures.get("reasons", {}).items()},
                 )
             )
+    left_out = [code for code in selection.languages if code not in {language.code for language in languages}]
     return Card(
         source_code=source.code,
         source_name=source.name,
@@ -186,7 +187,7 @@ def _card(
         columns={entry.name: (str(entry.type), _COLUMNS.get(entry.name, "a score")) for entry in EXPORTED},
         judged_by=_judged_by(config, of.manifest.bounds),
         selection=_selection(selection),
-        notes=tuple(audit.get("notes", ())),
+        notes=(*(f"{code}: no pair is kept, so it is not in it." for code in left_out), *audit.get("notes", ())),
     )
 
 

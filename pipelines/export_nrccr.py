@@ -208,10 +208,10 @@ class _Export:
         for row in np.flatnonzero(pc.is_valid(wrong).to_numpy(zero_copy_only=False)).tolist():
             key = table["key"][row].as_py()
             if keys[row].is_valid:
-                self._unfit.add(f"key {key!r} {keys[row]}")
+                self._unfit.add(f"key {key!r} ({keys[row]})")
             else:
                 column, why = next((name, found[row]) for name, found in captions.items() if found[row].is_valid)
-                self._unfit.add(f"the {_SPOKEN[column]} of caption {table['n'][row]} of {key!r} {why}")
+                self._unfit.add(f"the {_SPOKEN[column]} of caption {table['n'][row]} of {key!r} ({why})")
         return table.filter(pc.is_null(wrong))
 
     def _fit(self, references: Sequence[Reference]) -> pa.Table:
@@ -226,7 +226,7 @@ class _Export:
         problems = dict(zip(by_key, key_problems(keys).to_pylist(), strict=True))
         for key, why in problems.items():
             if why:
-                self._unfit.add(f"key {key!r} of the references {why}")
+                self._unfit.add(f"key {key!r} of the references ({why})")
         fit = [key for key, why in problems.items() if not why]
         rows = [(key, n, caption) for key in fit for n, caption in enumerate(by_key[key])]
         columns = list(zip(*rows, strict=True)) if rows else [(), (), ()]

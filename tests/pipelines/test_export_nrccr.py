@@ -135,7 +135,7 @@ def test_references_by_the_runs_split(back_run: Path, tmp_path: Path) -> None:
     assert read.items() == [
         (val[1], "A man is riding a bike.", captions[0]),
         (val[1], "A woman is reading a book.", captions[1]),
-        (val[0], "A dog is running on the beach.", captions[2]),
+        (val[0], "A dog runs on the beach.", captions[2]),
     ]
     assert read.keys == [val[1], val[0]]
     assert exported.notes == ["1 references of no known split are not written"]
@@ -187,10 +187,10 @@ def test_keys_and_captions_that_would_be_misread_are_named(tmp_path: Path) -> No
     assert message == (
         "the reader of these files takes the key before the first # and cuts a final .jpg or .mp4 off it, and the "
         "caption behind the first space; it would misread "
-        "the back-translation of caption 0 of 'x' is missing, the translation of caption 0 of 'y' holds a line break, "
-        "key 'a b' holds white space, key 'c#d' holds #, key 'e.jpg' ends in .jpg or .mp4, key 'f 0' holds white space, "
-        "key 'f 1' holds white space, key 'f 2' holds white space, key 'f 3' holds white space, key 'f 4' holds white "
-        "space and 3 more. Other keys, or --skip-unfit, which leaves these out, help"
+        "the back-translation of caption 0 of 'x' (is missing), the translation of caption 0 of 'y' (holds a line "
+        "break), key 'a b' (holds white space), key 'c#d' (holds #), key 'e.jpg' (ends in .jpg or .mp4), key 'f 0' "
+        "(holds white space), key 'f 1' (holds white space), key 'f 2' (holds white space), key 'f 3' (holds white "
+        "space), key 'f 4' (holds white space) and 3 more. Other keys, or --skip-unfit, which leaves these out, help"
     )
 
 
@@ -205,8 +205,8 @@ def test_what_would_be_misread_can_be_left_out(tmp_path: Path) -> None:
         assert line.split()[0].endswith("#1")
     assert (tmp_path / "out/c/FeatureData/train_id.txt").read_text() == "dog\n"
     assert exported.notes[0] == (
-        "left out, since the reader would misread them: the back-translation of caption 0 of 'dog' is empty, key 'a b' "
-        "holds white space"
+        "left out, since the reader would misread them: the back-translation of caption 0 of 'dog' (is empty), "
+        "key 'a b' (holds white space)"
     )
 
 
@@ -217,7 +217,7 @@ def test_a_run_of_which_nothing_can_be_exported(tmp_path: Path) -> None:
 
     assert refused(dropped, tmp_path / "out") == "no kept pair of de in train can be exported"
     assert refused(unfit, tmp_path / "out", skip_unfit=True) == (
-        "no kept pair of de in train can be exported; the reader would misread key 'a b' holds white space"
+        "no kept pair of de in train can be exported; the reader would misread key 'a b' (holds white space)"
     )
 
 
@@ -257,7 +257,7 @@ def test_keys_of_references_are_checked_too(run: Run, tmp_path: Path) -> None:
     (tmp_path / "human.tsv").write_text("key\tde\na b\tEine Katze.\ncat\tEine Katze.\n")
     settings = {"references": (f"val={tmp_path / 'human.tsv'}",)}
 
-    assert "it would misread key 'a b' of the references holds white space." in refused(
+    assert "it would misread key 'a b' of the references (holds white space)." in refused(
         run, tmp_path / "out", **settings
     )
     export(run, tmp_path / "out", skip_unfit=True, **settings)
