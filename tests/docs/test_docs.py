@@ -1,5 +1,6 @@
 """What the documentation says is what the code does."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -90,6 +91,63 @@ def test_commands_are_understood(page: str) -> None:
     assert {"build", "verify", "pairs", "calibrate"} <= {options.name for options in parsed}
 
 
+def test_commands_of_exports_are_understood() -> None:
+    """Every line ``$ captionloom …`` of the page is an export with options that exist; each format has one."""
+    lines = re.findall(r"^\$ captionloom (.*)$", (ROOT / "docs/exports.md").read_text(), re.MULTILINE)
+    parsed = [_parser().parse_args(shlex.split(line, comments=True)) for line in lines]
+
+    assert {options.name for options in parsed} == {"export"}
+    assert {options.format for options in parsed} == {"nrccr", "hf", "parquet", "jsonl"}
+
+
+def exported(demo: tuple[Path, str], *arguments: str) -> Path:
+    """Run ``captionloom export`` on the demo's run; return the folder that it ran in."""
+    command = [sys.executable, "-m", "pipelines.cli", "export", arguments[0], "demo-run", *arguments[1:]]
+    subprocess.run([*command, "--overwrite"], cwd=demo[0], capture_output=True, check=True)
+    return demo[0]
+
+
+def test_lines_of_exports_are_real(demo: tuple[Path, str], tmp_path: Path) -> None:
+    """Every file that docs/exports.md shows a line of has it: of the demo's run, and of a reference."""
+    folder = exported(demo, "nrccr", "--language", "de", "--collection", "demo", "--out", "flat")
+    (tmp_path / "val.tsv").write_text("kitchen\tEin Mann fährt Fahrrad.\n")
+    exported(
+        demo,
+        "nrccr",
+        "--language",
+        "de",
+        "--collection",
+        "c",
+        "--out",
+        "flat",
+        "--references",
+        f"val={tmp_path}/val.tsv",
+    )
+    shown = (block("docs/exports.md", "nrccr") + block("docs/exports.md", "references")).splitlines()
+
+    assert len(shown) == 16
+    for name, line in zip(shown[::2], shown[1::2], strict=True):
+        assert line.strip() in (folder / "flat" / name).read_text().splitlines()
+
+
+def test_json_line_of_exports_is_real(demo: tuple[Path, str]) -> None:
+    """A line of the demo's begins as docs/exports.md says."""
+    folder = exported(demo, "jsonl", "--out", "pairs.jsonl")
+    begins = block("docs/exports.md", "jsonl").strip().removesuffix("}")
+
+    assert [line for line in (folder / "pairs.jsonl").read_text().splitlines() if line.startswith(begins)]
+
+
+def test_example_of_datasets_runs(demo: tuple[Path, str], tmp_path: Path) -> None:
+    """The code of docs/exports.md prints a pair of each split, offline."""
+    folder = exported(demo, "hf", "--out", "dataset")
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", block("docs/exports.md", "datasets")]
+    done = subprocess.run(command, cwd=folder, env=os.environ | offline, capture_output=True, text=True, check=True)
+
+    assert len(done.stdout.splitlines()) == 2
+
+
 def test_the_example_recipe_is_one() -> None:
     """The recipe in docs/training.md is accepted as it stands."""
     sys.path.insert(0, str(ROOT / "tools"))
@@ -110,7 +168,7 @@ def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
     assert filled(before) == before
 
 
-PAGES = ["README.md", "docs/using.md", "docs/noise.md", "docs/training.md", "docs/contributing.md"]
+PAGES = ["README.md", "docs/using.md", "docs/exports.md", "docs/noise.md", "docs/training.md", "docs/contributing.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
