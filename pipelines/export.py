@@ -17,6 +17,7 @@ from pipelines import files
 from pipelines.config import Config, ConfigError
 from pipelines.judging import PAIRS
 from pipelines.run import Run
+from pipelines.runner import RunFailed
 from shards.manifest import Manifest, ManifestError, Shard, read_manifest
 from shards.sample import DECIMALS
 from translate.languages import LanguageError, parse_language
@@ -89,15 +90,23 @@ class Selection:
                     rows = pa.Table.from_batches([batch])
                     heavy = pc.greater_equal(rows["weight"], pa.scalar(self.min_weight, pa.float32()))
                     chosen = pc.and_(pc.and_(rows["keep"], heavy), pc.is_in(rows["language"], value_set=languages))
-                    yield rows.filter(chosen).select(list(columns))
-        except (FileNotFoundError, pa.ArrowInvalid, KeyError) as error:
-            raise ConfigError(
-                [f"{path} cannot be read ({error}): captionloom verify says what else is wrong"]
-            ) from error
+                    yield _with(rows.filter(chosen), columns)
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            raise RunFailed(f"{path} cannot be read ({error}): captionloom verify says what else is wrong") from error
 
     def __iter__(self) -> Iterator[pa.Table]:
         """Yield all pairs as `EXPORTED`, a row group at a time."""
         return regrouped((table for shard in self.shards for table in self.pairs(shard)), ROW_GROUP)
+
+
+def _with(pairs: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return ``columns`` of ``pairs``; null for a score that the captionloom of the run did not know yet."""
+    schema = pa.schema([EXPORTED.field(name) for name in columns])
+    unknown = {field.name for field in schema} - {*_FIRST, *pairs.column_names}
+    return pa.table(
+        [pa.nulls(len(pairs), field.type) if field.name in unknown else pairs[field.name] for field in schema],
+        schema=schema,
+    )
 
 
 def finished(run: Run, problems: list[str]) -> Finished | None:

@@ -73,8 +73,8 @@ def export_nrccr(run: Run, out: str, settings: NrccrSettings, *, overwrite: bool
     wanted = Wanted((settings.language,), settings.splits, settings.min_weight)
     selection = select(run, wanted, problems)
     names = _names(settings, problems)
-    folder = files.join(out, settings.collection) if names else out
-    problems += check_out(folder, overwrite=overwrite, shared=True)
+    folder = files.join(out, settings.collection)
+    problems += check_out(folder, overwrite=overwrite, shared_by=names.all) if names else []
     if selection and any(not selection.of.manifest.languages[code].get("backs") for code in selection.languages):
         problems.append(
             f"{run.root} has no back-translations, which are one of the files: set translate.back_translation: true "

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,11 @@ RECORD: Final = "captionloom.json"
 """Lists the files of an export with their checksums; written last: a folder without it is not finished."""
 
 
-def check_out(out: str, *, overwrite: bool, shared: bool = False) -> Iterator[str]:
+def check_out(out: str, *, overwrite: bool, shared_by: Collection[str] = ()) -> Iterator[str]:
     """Say why nothing can be exported to the folder ``out``.
 
-    A folder that holds anything is refused unless ``overwrite``; one that is ``shared`` with other files only if it
-    holds an earlier export.
+    A folder that holds anything is refused unless ``overwrite``. One that other things belong into is only if it holds
+    an earlier export or one of the files ``shared_by`` it.
     """
     if not files.is_local(out):
         yield f"--out {out}: only folders on this machine can be written to"
@@ -32,7 +32,9 @@ def check_out(out: str, *, overwrite: bool, shared: bool = False) -> Iterator[st
         yield f"--out {out} is a file, not a folder"
     elif not overwrite and (folder / RECORD).exists():
         yield f"--out: {out} holds an export already: give another, or add --overwrite to replace its files"
-    elif not overwrite and not shared and folder.is_dir() and any(folder.iterdir()):
+    elif not overwrite and (there := [name for name in shared_by if (folder / name).exists()]):
+        yield f"--out: {out} holds {', '.join(there)} already: give another, or add --overwrite to replace them"
+    elif not overwrite and not shared_by and folder.is_dir() and any(folder.iterdir()):
         yield f"--out {out} is not empty: give another, or add --overwrite to write beside what is there"
 
 

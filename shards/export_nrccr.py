@@ -71,6 +71,12 @@ class Names:
         """Return the names of the human captions of ``split`` (``val``, ``test``) and of their translations."""
         return self._text(f"{split}_{self.language}"), self._translated(split, self.english)
 
+    @property
+    def all(self) -> list[str]:
+        """Every file that there may be."""
+        evaluation = [name for split in ("val", "test") for name in self.evaluation(split)]
+        return [*self.train, self.weights, *evaluation, *(self.ids(split) for split in ("train", "val", "test"))]
+
     @staticmethod
     def ids(split: str) -> str:
         """Return the name of the list of the keys of ``split``."""

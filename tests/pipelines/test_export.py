@@ -17,6 +17,7 @@ from pipelines.cli import main
 from pipelines.config import ConfigError
 from pipelines.export import EXPORTED, Wanted, export_jsonl, export_parquet, json_lines, regrouped
 from pipelines.run import Run
+from pipelines.runner import RunFailed
 
 ALL = Wanted()
 
@@ -192,10 +193,23 @@ def test_pairs_that_cannot_be_read(run: Run, spoilt: bytes | None) -> None:
     """The file is named, and nothing is left of the export."""
     path = Path(files.join(run.pairs, "val-000000.parquet"))
     path.unlink() if spoilt is None else path.write_bytes(spoilt)
-    with pytest.raises(ConfigError, match=r"val-000000.parquet cannot be read"):
+    with pytest.raises(RunFailed, match=r"val-000000.parquet cannot be read"):
         export_parquet(run, f"{run.root}.parquet", ALL, overwrite=False)
 
     assert [found.name for found in Path(run.root).parent.iterdir()] == ["run"]
+
+
+def test_a_run_of_an_older_version(run: Run, tmp_path: Path) -> None:
+    """A score that it did not know is null; without its texts it cannot be read."""
+    path = files.join(run.pairs, "val-000000.parquet")
+    pairs = files.read_parquet(path)
+    files.write_parquet(path, pairs.drop_columns(["similarity"]))
+    export_parquet(run, str(tmp_path / "out.parquet"), ALL, overwrite=False)
+
+    assert pq.read_table(tmp_path / "out.parquet")["similarity"].to_pylist() == [0.75, 0.75, 0.75, None, None]
+    files.write_parquet(path, pairs.drop_columns(["target"]))
+    with pytest.raises(RunFailed, match="target"):
+        export_parquet(run, str(tmp_path / "out.parquet"), ALL, overwrite=True)
 
 
 def test_a_real_run(built_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -303,6 +303,17 @@ def test_a_collection_with_features_is_added_to(run: Run, tmp_path: Path) -> Non
     assert names == {Path(name).name for name in TRAIN[:4]}
 
 
+def test_files_of_theirs_are_not_replaced_unasked(run: Run, tmp_path: Path) -> None:
+    """Captions that somebody else put there are named, and stay."""
+    theirs = tmp_path / "out" / "c" / TRAIN[1]
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    with pytest.raises(ConfigError, match=r"holds TextData/ctrain_google_enc2de.caption.txt already"):
+        export(run, tmp_path / "out")
+
+    assert theirs.read_text() == "theirs"
+
+
 def test_the_same_run_gives_the_same_bytes(run: Run, tmp_path: Path) -> None:
     """In every file, the record included."""
     export(run, tmp_path / "one")

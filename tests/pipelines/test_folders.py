@@ -150,8 +150,8 @@ def test_what_is_said_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "shared" / "features.npy").write_text("")
     export(tmp_path / "done", "a")
 
-    def said(name: str, *, overwrite: bool = False, shared: bool = False) -> list[str]:
-        found = check_out(str(tmp_path / name), overwrite=overwrite, shared=shared)
+    def said(name: str, *shared_by: str, overwrite: bool = False) -> list[str]:
+        found = check_out(str(tmp_path / name), overwrite=overwrite, shared_by=shared_by)
         return [problem.replace(f"{tmp_path}/", "") for problem in found]
 
     assert said("new") == []
@@ -159,11 +159,14 @@ def test_what_is_said_of_a_folder(tmp_path: Path) -> None:
     assert said("shared") == [
         "--out shared is not empty: give another, or add --overwrite to write beside what is there"
     ]
-    assert said("shared", shared=True) == []
-    assert said("shared", overwrite=True) == []
+    assert said("shared", "a", "b") == []
+    assert said("shared", "a", "features.npy") == [
+        "--out: shared holds features.npy already: give another, or add --overwrite to replace them"
+    ]
+    assert said("shared", "features.npy", overwrite=True) == []
     exported = ["--out: done holds an export already: give another, or add --overwrite to replace its files"]
     assert said("done") == exported
-    assert said("done", shared=True) == exported
+    assert said("done", "a", "b") == exported
     assert said("done", overwrite=True) == []
     assert list(check_out("gs://bucket/out", overwrite=True)) == [
         "--out gs://bucket/out: only folders on this machine can be written to"
