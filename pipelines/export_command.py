@@ -16,7 +16,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--split", action="append", default=[], help="of the run; may be given several times")
         one.add_argument("--min-weight", type=float, default=0.0, metavar="W", help="leave out pairs that weigh less")
         one.add_argument("--overwrite", action="store_true", help="replace an earlier export; nothing else is deleted")
-        one.add_argument("--debug", action="store_true", help="show tracebacks")
+        # As before the format: without a default of its own it does not undo that.
+        one.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
         return one
 
     for name, out, help_line in (

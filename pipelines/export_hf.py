@@ -22,7 +22,7 @@ from pipelines.models import list_models
 from pipelines.report.words import percent
 from pipelines.run import Run
 from pipelines.teachers import find_teacher
-from shards.dataset_card import SPLITS, Card, CardLanguage, CardModel
+from shards.dataset_card import SPLITS, Card, CardLanguage, CardModel, ordered
 from translate.languages import parse_language
 from translate.models import Model, ModelError
 
@@ -162,7 +162,9 @@ def _card(
     languages = []
     for code in selection.languages:
         figures = audit.get("languages", {}).get(code, {})
-        mine = [split for split in selection.splits if (code, split) in paths]
+        run_splits = {splits[split]: split for split in selection.splits if (code, split) in paths}
+        mine = [run_splits[name] for name in ordered(run_splits)]
+        reasons = {reason: figure["pairs"] for reason, figure in figures.get("reasons", {}).items()}
         if mine:
             languages.append(
                 CardLanguage(
@@ -173,7 +175,7 @@ def _card(
                     rows={splits[split]: counts.rows[code, split] for split in mine},
                     files={splits[split]: paths[code, split] for split in mine},
                     noise=_noise(audit.get("calibration", {}).get(code)),
-                    dropped={reason: figure["pairs"] for reason, figure in figures.get("reasons", {}).items()},
+                    dropped=dict(sorted(reasons.items(), key=lambda counted: (-counted[1], counted[0]))),
                 )
             )
     left_out = [code for code in selection.languages if code not in {language.code for language in languages}]

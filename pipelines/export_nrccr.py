@@ -248,7 +248,7 @@ class _Export:
         if both:
             problems.append(
                 f"training items are evaluated on: {_some([repr(key) for key in both])}; leave them out of "
-                "--references, or say with --columns split=NAME which split they are of"
+                "--references, or say with --split and --columns split=NAME which items are for what"
             )
         if problems:
             raise ConfigError(problems)

@@ -78,7 +78,7 @@ class Card:
         splits = list(dict.fromkeys(split for language in self.languages for split in language.rows))
         everything = {
             split: [path for language in self.languages for path in language.files.get(split, ())]
-            for split in _ordered(splits)
+            for split in ordered(splits)
         }
         return {
             "language": codes,
@@ -91,7 +91,7 @@ class Card:
             "configs": [
                 _config("default", everything),
                 *(
-                    _config(one.code, {split: one.files[split] for split in _ordered(one.files)})
+                    _config(one.code, {split: one.files[split] for split in ordered(one.files)})
                     for one in self.languages
                 ),
             ],
@@ -107,7 +107,7 @@ class Card:
             "it: `key` names them. Made by captionloom."
         )
         yield from ("", "## Counts", "")
-        splits = _ordered(dict.fromkeys(split for language in self.languages for split in language.rows))
+        splits = ordered(dict.fromkeys(split for language in self.languages for split in language.rows))
         yield from _table(
             ["configuration", "language", *splits, "kept of made", "looks like noise"],
             [
@@ -164,7 +164,7 @@ def _config(name: str, paths: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ordered(splits: Any) -> list[str]:
+def ordered(splits: Any) -> list[str]:
     """Return ``splits`` as people expect them: train, validation, test, then any others by name."""
     known = ("train", "validation", "test")
     return sorted(splits, key=lambda split: (known.index(split) if split in known else len(known), split))

@@ -153,6 +153,13 @@ def test_everything_wrong_is_said_at_once(run: Run, capsys: pytest.CaptureFixtur
     assert not Path(f"{run.root}.csv").exists()
 
 
+def test_debug_may_stand_on_either_side_of_the_format(run: Run) -> None:
+    """It shows the traceback, as with every command."""
+    for command in (["export", "--debug", "parquet"], ["export", "parquet", "--debug"]):
+        with pytest.raises(ConfigError):
+            main([*command, run.root, "--out", "no-parquet"])
+
+
 def test_an_unfinished_run_is_refused_in_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Without its manifest a run is not finished, whatever else is there."""
     Path(run.manifest).unlink()

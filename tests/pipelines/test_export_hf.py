@@ -125,7 +125,8 @@ def test_what_the_card_says(tmp_path: Path) -> None:
         {"n": 1, "language": "fr"},
         translate={"model": {"de": "mini", "fr": model}, "back_translation": True},
     )
-    figures = {"kept": 1, "reasons": {"low_similarity": {"pairs": 1, "only": 1}}}
+    reasons = {"empty": {"pairs": 1, "only": 0}, "low_similarity": {"pairs": 2, "only": 1}}
+    figures = {"kept": 1, "reasons": reasons}
     rate = {"estimate": 0.031, "low": 0.01, "high": 0.052, "level": 0.95}
     write_audit(
         run,
@@ -146,7 +147,7 @@ def test_what_the_card_says(tmp_path: Path) -> None:
     assert "| `fr` | French | 2 | 2 of 2 | not measured |" in text
     assert "| `mini` | translated and translated back | Apache-2.0; trained on Multi30k, which is for non-com" in text
     assert "| `muse` | measured the similarity | Apache-2.0 | bundled with captionloom |" in text
-    assert "- German, dropped (a pair may have several reasons): `low_similarity` 1" in text
+    assert "- German, dropped (a pair may have several reasons): `low_similarity` 2, `empty` 1" in text
     assert "- A note of the audit." in text
     assert str(Path(model).parent) not in text
     assert str(tmp_path) not in text

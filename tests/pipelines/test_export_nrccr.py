@@ -237,8 +237,8 @@ def test_training_items_are_not_evaluated_on(run: Run, tmp_path: Path) -> None:
     message = refused(run, tmp_path / "out", references=(f"test={tmp_path / 'human.tsv'}",))
 
     assert message == (
-        "training items are evaluated on: 'horse'; leave them out of --references, or say with --columns split=NAME "
-        "which split they are of"
+        "training items are evaluated on: 'horse'; leave them out of --references, or say with --split and --columns "
+        "split=NAME which items are for what"
     )
 
 
