@@ -83,7 +83,7 @@ def make_plan(config: Config) -> Plan:
     except LanguageError as error:
         raise ConfigError([str(error)]) from None
     settings = config.translate
-    decoding = Decoding(**_named(settings, Decoding))
+    decoding = decoding_of(config)
     plans, problems = [], []
     teacher = None
     try:
@@ -108,6 +108,11 @@ def make_plan(config: Config) -> Plan:
         tokens=config.score.tokens,
         unit_size=settings.unit_size,
     )
+
+
+def decoding_of(config: Config) -> Decoding:
+    """Return what ``config`` says of decoding."""
+    return Decoding(**_named(config.translate, Decoding))
 
 
 def device_of(config: Config) -> Device:

@@ -13,10 +13,11 @@ import pyarrow as pa
 from pipelines.captions import normalise_one
 from pipelines.config import Config, ConfigError, nearest
 from pipelines.parallel import Reject, lines
-from pipelines.plan import make_plan
+from pipelines.plan import decoding_of, device_of, make_plan
 from pipelines.sources.record import without_extension
 from translate.engine import Engine
 from translate.hub import resolve
+from translate.languages import parse_language
 from translate.models import ModelError
 
 FORMATS: Final = (".jsonl", ".tsv")
@@ -125,31 +126,34 @@ def read_references(named: str, *, language: str, columns: Mapping[str, str]) ->
 
 
 class ReferenceTranslator:
-    """Translates human captions into the run's source language."""
+    """Translates human captions into the run's source language, decoding as the run does."""
 
     def __init__(self, config: Config, language: str, model: str | None) -> None:
-        """Resolve the model, by default the run's own for the way back; raises `ConfigError`."""
-        self._plan = make_plan(config)
-        self._language = self._plan.of(language)
+        """Resolve ``model``, by default the run's own for the way back; raises `ConfigError`."""
+        self._config = config
+        self._language, self._source = parse_language(language), parse_language(config.source_language)
         try:
-            found = resolve(model) if model else self._language.back_model
+            # The plan resolves every model of the run, which one that is named need not find on this machine.
+            found = resolve(model) if model else make_plan(config).of(language).back_model
             if found is None:
-                raise ModelError(f"the run has none for {self._language.language.name} -> {self._plan.source.name}")
-            found.check(self._language.language, self._plan.source)
+                raise ModelError(f"the run has none for {self._language.name} -> {self._source.name}")
+            found.check(self._language, self._source)
         except ModelError as error:
             raise ConfigError([f"--reference-model: {error}"]) from error
+        except ConfigError as error:
+            raise ConfigError([*error.problems, "--reference-model names another one for the references"]) from error
         self._model = found
 
     @functools.cached_property
     def _engine(self) -> Engine:
-        return Engine(self._model, decoding=self._plan.decoding, device=self._plan.device)
+        return Engine(self._model, decoding=decoding_of(self._config), device=device_of(self._config))
 
     def __call__(self, captions: Sequence[str]) -> pa.Array:
         """Return the translations; null for a caption that is too long for the model."""
-        size, targets = self._plan.unit_size, []
+        size = self._config.translate.unit_size
+        targets: list[str | None] = []
         for start in range(0, len(captions), size):
-            unit = captions[start : start + size]
-            targets += self._engine.translate(unit, self._language.language, self._plan.source).targets
+            targets += self._engine.translate(captions[start : start + size], self._language, self._source).targets
         return pa.array(targets, pa.string())
 
 

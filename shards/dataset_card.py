@@ -9,7 +9,8 @@ import yaml
 SPLITS: Final = {"val": "validation", "valid": "validation", "dev": "validation"}
 """A run's split → what Hugging Face calls it; any other has its own name."""
 
-_SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_SIZES: Final = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+"""Hugging Face's bounds of its size categories, from a thousand on, each ten times the one before."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,6 @@ class Card:
 
     def _head(self) -> dict[str, Any]:
         codes = [self.source_code, *(language.code for language in self.languages)]
-        size = next((name for limit, name in _SIZES if self.rows < limit), "10M<n<100M")
         splits = list(dict.fromkeys(split for language in self.languages for split in language.rows))
         everything = {
             split: [path for language in self.languages for path in language.files.get(split, ())]
@@ -86,7 +86,7 @@ class Card:
             "task_categories": ["translation", "image-to-text"],
             "multilinguality": ["translation"],
             "annotations_creators": ["machine-generated"],
-            "size_categories": [size],
+            "size_categories": [_size(self.rows)],
             "tags": ["captions", "pseudo-parallel", "machine-translated", "captionloom"],
             "configs": [
                 _config("default", everything),
@@ -155,6 +155,11 @@ _LIMITS: Final = (
     "the terms of the models above.",
     "Do not evaluate on its validation and test splits: their target side is machine-translated too.",
 )
+
+
+def _size(rows: int) -> str:
+    place = max(0, len(str(rows)) - 3)
+    return f"{_SIZES[place - 1]}<n<{_SIZES[place]}" if place else f"n<{_SIZES[0]}"
 
 
 def _config(name: str, paths: Mapping[str, Any]) -> dict[str, Any]:

@@ -264,6 +264,22 @@ def test_keys_of_references_are_checked_too(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out/c/TextData/cval_de.caption.txt").read_text() == "cat#de#0 Eine Katze.\n"
 
 
+def test_another_model_for_the_references(tmp_path: Path) -> None:
+    """It is used where the run's own is not on this machine; its captions that nobody can translate are left out."""
+    run = write_run(tmp_path / "run", {}, translate={"back_translation": True, "model": "/gone/opus"})
+    (tmp_path / "human.tsv").write_text(f"man\tEin Mann fährt Fahrrad.\nlong\t{'Hund ' * 400}\n")
+    settings: dict[str, Any] = {"references": (f"val={tmp_path / 'human.tsv'}",)}
+    assert refused(run, tmp_path / "out", **settings).endswith(
+        "\n--reference-model names another one for the references"
+    )
+    exported = export(run, tmp_path / "out", **settings, reference_model="mini")
+
+    text = (tmp_path / "out/c/TextData/cval_google_de2enc.caption.txt").read_text()
+    assert text == "man#de2enc#0 A man is riding a bike.\n"
+    assert (tmp_path / "out/c/FeatureData/val_id.txt").read_text() == "man\n"
+    assert exported.notes == ["val: 1 human captions have no translation: 'long'"]
+
+
 def test_a_model_that_cannot_translate_the_references(run: Run, tmp_path: Path) -> None:
     """It is named before any file is written."""
     (tmp_path / "human.tsv").write_text("key\tde\ncat\tEine Katze.\n")
