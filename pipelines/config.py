@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from filters.verdict import CERTAIN, RULES, Thresholds
 
-Format = Literal["jsonl", "csv", "tsv", "flickr", "coco", "karpathy", "parquet", "webdataset"]
+Format = Literal["jsonl", "csv", "tsv", "flickr", "coco", "karpathy", "parquet", "webdataset", "vatex", "msrvtt"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
@@ -41,11 +41,23 @@ class InputConfig(_Section):
     """Longer captions are rejected; a token is a run of up to 16 letters or digits, or one other sign."""
     max_rejected: float = Field(default=0.05, ge=0, le=1)
     """The run fails when a larger share of the captions is rejected."""
+    max_missing_media: float | None = Field(default=None, ge=0, le=1)
+    """The run fails when a larger share of the captions has no media file; these then do not count as rejected.
+
+    By default they do, but for ``vatex`` and ``msrvtt``, many of whose videos are gone: there any share may be missing.
+    """
 
     @property
     def paths(self) -> list[str]:
         """The patterns as a list."""
         return [self.path] if isinstance(self.path, str) else list(self.path)
+
+    @property
+    def tolerated_missing(self) -> float | None:
+        """The share of the captions whose media may be missing; None: they count as any rejected caption."""
+        if self.max_missing_media is None and self.format in ("vatex", "msrvtt"):
+            return 1.0
+        return self.max_missing_media
 
 
 class TranslateConfig(_Section):

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from filters.calibration import Calibration, share_above
 from pipelines import files, tables
 from pipelines.calibrations import load_calibrations, thresholds_in_force
-from pipelines.config import Config
+from pipelines.config import Config, InputConfig
 from pipelines.ingest import Ingested
 from pipelines.judging import Judge
 from pipelines.ledger import TRANSLATIONS, Ledger
@@ -315,7 +315,7 @@ def _commit(
     rejects = Counter(ingested.rejects)
     for record in records:
         rejects.update(record["rejects"])
-    check_rejected(rejects, read=ingested.read, limit=config.input.max_rejected)
+    check_rejected(rejects, read=ingested.read, limits=config.input)
     shards = tuple(sorted(Shard(**record["shard"]) for record in records if record["shard"]))
     manifest = Manifest(
         shards=shards,
@@ -335,15 +335,32 @@ def _commit(
     return manifest
 
 
-def check_rejected(rejects: Counter[str], *, read: int, limit: float) -> None:
-    """Raise `RunFailed`, naming the reasons that dominate, where more than the share ``limit`` is rejected."""
-    rejected = rejects.total()
-    if rejected > limit * read:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects.most_common(3))
+def check_rejected(rejects: Mapping[str, int], *, read: int, limits: InputConfig) -> None:
+    """Raise `RunFailed`, naming the reasons that dominate, where more is rejected than ``limits`` allow.
+
+    What overlaps with an evaluation set was asked to be rejected, and does not count; nor does missing media where it
+    has a bound of its own.
+    """
+    excused = {"evaluation_overlap": rejects.get("evaluation_overlap", 0)}
+    if limits.tolerated_missing is not None:
+        missing = excused["missing_media"] = rejects.get("missing_media", 0)
+        if missing > limits.tolerated_missing * read:
+            raise RunFailed(
+                f"the media of {missing:,} of {read:,} captions are missing ({missing / read:.1%}; "
+                f"input.max_missing_media is {limits.tolerated_missing:.1%}). The rejects folder has each with its path"
+            )
+    counted = Counter({reason: count for reason, count in rejects.items() if reason not in excused})
+    among = read - sum(excused.values())
+    rejected = counted.total()
+    if rejected > limits.max_rejected * among:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in counted.most_common(3))
         raise RunFailed(
-            f"{rejected:,} of {read:,} captions were rejected ({rejected / read:.1%}; input.max_rejected is "
-            f"{limit:.1%}), most for: {reasons}. The rejects folder has each with its origin"
+            f"{rejected:,} of {among:,} captions were rejected ({rejected / among:.1%}; input.max_rejected is "
+            f"{limits.max_rejected:.1%}), most for: {reasons}. The rejects folder has each with its origin"
         )
+    if any(excused.values()) and sum(rejects.values()) == read:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in Counter(rejects).most_common(3))
+        raise RunFailed(f"no caption is left: all {read:,} were rejected, most for: {reasons}")
 
 
 def _remove_stale(run: Run, names: set[str]) -> None:

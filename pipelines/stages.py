@@ -1,6 +1,5 @@
 """The stages in their order: what each command runs, checks before it starts, and says while it runs."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +108,7 @@ class Stages:
     def _ingest(self) -> Ingested:
         source = self.config.input
         ingested = self.reporter.watch("reading captions", partial(ingest, self.run, source, self.launcher))
-        check_rejected(Counter(ingested.rejects), read=ingested.read, limit=source.max_rejected)
+        check_rejected(ingested.rejects, read=ingested.read, limits=source)
         self.reporter.say(
             f"read {ingested.read:,} captions of {sum(ingested.keys.values()):,} media items: "
             f"{ingested.texts:,} distinct texts, {sum(ingested.rejects.values()):,} rejected"

@@ -6,7 +6,8 @@ import re
 import stat
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Final
 
 from pipelines.config import ConfigError, InputConfig
@@ -17,24 +18,32 @@ from pipelines.sources.record import Record, Reject, is_unicode, shown
 OWN_EXTENSIONS: Final = frozenset({"json", "txt", "npy"})
 """Members that a sample has beside its media; a media file of such a name would collide with them."""
 
+_Parts = tuple[tuple[str, str | None], ...]
+
 
 @dataclass(frozen=True)
 class MediaTemplate:
-    """``photos/{key}.jpg``, taken apart: literal text and field names in turn, and the root."""
+    """``photos/{key}.jpg``, taken apart: literal text and field names in turn, and the root.
 
-    parts: tuple[tuple[str, str | None], ...]
+    Of ``videos/{key}.{mp4,webm}`` it is the first alternative, and has the others.
+    """
+
+    parts: _Parts
     """(Literal text, the name of the field that follows it or None)."""
     names: Mapping[str, str]
     """Our name → the input's, from ``input.fields``."""
     root: str
     """Normalised; every path must lie inside."""
+    others: "tuple[MediaTemplate, ...]" = ()
+    """Where else the file may be, if it is not where this template says."""
 
     @classmethod
     def of(cls, config: InputConfig, *, known: frozenset[str] | None) -> "MediaTemplate | None":
         """Return the template of ``config``, None where there is none.
 
         ``known`` are the fields that the format has beside ``key``; None: whatever a record has. Raises
-        `ConfigError` for anything but plain ``{name}`` fields, for a name that is not known, and where the
+        `ConfigError` for anything but plain ``{name}`` fields and ``{one,other}`` alternatives, for a name that is
+        not known, for alternatives on another machine, where nothing looks which of them is there, and where the
         folder that no path may leave cannot be told.
         """
         if config.media is None:
@@ -48,7 +57,11 @@ class MediaTemplate:
         if not is_local(root) and not root.partition("://")[2].strip("/"):
             raise ConfigError([f"input.media: {config.media!r} has no fixed leading folder: give input.media_root"])
         names = {ours: theirs for ours, theirs in config.fields.items() if ours != "key"}
-        return cls(parts, names, _normalised(root, remote=not is_local(root)))
+        variants = _variants(parts)
+        if len(variants) > 1 and not is_local(root):
+            raise ConfigError([f"input.media: {config.media!r}: alternatives are looked for among local files only"])
+        first, *others = (cls(each, names, _normalised(root, remote=not is_local(root))) for each in variants)
+        return replace(first, others=tuple(others))
 
     def locate(self, record: Record) -> Media | Reject:
         """Return the media of ``record`` inside the root (whether it exists is not looked at), or why not."""
@@ -84,7 +97,8 @@ def template_names(config: InputConfig) -> set[str]:
     """Return the input's names of the fields that the media template uses, without ``key``."""
     if config.media is None:
         return set()
-    return {config.fields.get(name, name) for _, name in _parsed(config.media, None) if name not in (None, "key")}
+    named = {name for variant in _variants(_parsed(config.media, None)) for _, name in variant}
+    return {config.fields.get(name, name) for name in named if name not in (None, "key")}
 
 
 def file_problem(path: str) -> tuple[str, str] | None:
@@ -104,11 +118,11 @@ def file_problem(path: str) -> tuple[str, str] | None:
     return None
 
 
-def _parsed(template: str, known: frozenset[str] | None) -> tuple[tuple[str, str | None], ...]:
+def _parsed(template: str, known: frozenset[str] | None) -> _Parts:
     fields = (
         "any field of the record" if known is None else ", ".join(f"{{{name}}}" for name in sorted(known | {"key"}))
     )
-    advice = f"write plain {{name}} fields; it may use {fields}"
+    advice = f"write plain {{name}} fields or {{one,other}} alternatives; it may use {fields}"
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
@@ -118,12 +132,21 @@ def _parsed(template: str, known: frozenset[str] | None) -> tuple[tuple[str, str
         if name is not None:
             if not name or specification or conversion or re.search(r"[.\[\]]", name):
                 raise ConfigError([f"input.media: {template!r}: {advice}"])
-            if known is not None and name not in known | {"key"}:
+            if "," not in name and known is not None and name not in known | {"key"}:
                 raise ConfigError([f"input.media: {template!r}: there is no {{{name}}}: {advice}"])
         parts.append((literal, name))
     if not parts:
         raise ConfigError([f"input.media: {template!r} is empty: {advice}"])
     return tuple(parts)
+
+
+def _variants(parts: _Parts) -> list[_Parts]:
+    """Return ``parts`` with every choice of alternatives written out as text, the first of each first."""
+    choices: list[list[tuple[str, str | None]]] = [
+        [(literal + choice, None) for choice in name.split(",")] if name and "," in name else [(literal, name)]
+        for literal, name in parts
+    ]
+    return list(product(*choices))
 
 
 def _normalised(path: str, *, remote: bool) -> str:

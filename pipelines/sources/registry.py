@@ -12,8 +12,10 @@ from pipelines.sources.flickr import Flickr
 from pipelines.sources.jsonl import JsonLines
 from pipelines.sources.karpathy import Karpathy
 from pipelines.sources.media import MediaTemplate
+from pipelines.sources.msrvtt import MsrVtt
 from pipelines.sources.parquet import Parquet
 from pipelines.sources.record import Source, is_unicode
+from pipelines.sources.vatex import Vatex
 from pipelines.sources.webdataset import WebDataset
 
 SOURCES: Final[dict[str, Callable[[InputConfig], Source]]] = {
@@ -25,6 +27,8 @@ SOURCES: Final[dict[str, Callable[[InputConfig], Source]]] = {
     "karpathy": Karpathy,
     "parquet": Parquet,
     "webdataset": WebDataset,
+    "vatex": Vatex,
+    "msrvtt": MsrVtt,
 }
 
 _OTHER_COMPRESSION: Final = (".bz2", ".xz", ".zst", ".zip", ".tgz")

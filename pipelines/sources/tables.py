@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from operator import attrgetter
 from typing import Final
 
@@ -169,8 +169,18 @@ def _locator(template: MediaTemplate | None) -> Callable[[Record], Media | Rejec
         media = template.locate(record)
         if isinstance(media, Reject):
             return media
-        found = problem(media.uri)
-        return media if found is None else Reject(record.origin, *found, record.key, record.n)
+        problems = []
+        for each in chain([media], (other.locate(record) for other in template.others)):
+            if isinstance(each, Reject):
+                continue
+            found = problem(each.uri)
+            if found is None:
+                return each
+            problems.append(found)
+        # A file that is there and cannot be read says more than those that are not there.
+        worst = next((found for found in problems if found[0] != "missing_media"), None)
+        reason, detail = worst or ("missing_media", ", ".join(detail for _, detail in problems))
+        return Reject(record.origin, reason, detail, record.key, record.n)
 
     return locate
 

@@ -153,7 +153,7 @@ def test_a_format_with_fixed_fields_knows_them() -> None:
     with pytest.raises(ConfigError) as error:
         MediaTemplate.of(config, known=frozenset({"file_name", "image_id"}))
     assert str(error.value) == (
-        "input.media: 'photos/{image}': there is no {image}: write plain {name} fields; "
+        "input.media: 'photos/{image}': there is no {image}: write plain {name} fields or {one,other} alternatives; "
         "it may use {file_name}, {image_id}, {key}"
     )
 
@@ -240,3 +240,26 @@ def test_a_media_path_that_is_not_unicode_is_rejected(tmp_path: Path, read: Any)
     path.write_bytes(b'{"images": [' + image + b'], "annotations": [{"id": 1, "image_id": 1, "caption": "one"}]}')
     found = read(path, format="coco", media=f"{tmp_path}/{{image_id}}-{{file_name}}")
     assert [refused[1] for refused in found.refused] == ["bad_encoding"]
+
+
+def test_alternatives_come_in_their_order() -> None:
+    """Several groups give every choice of them, the last changing fastest; none of them is a field."""
+    template = _template("/data/{a,b}/{key}.{mp4,webm}")
+    found = [each.locate(_record("k")) for each in (template, *template.others)]
+    assert found == [
+        Media("/data/a/k.mp4", "mp4"),
+        Media("/data/a/k.webm", "webm"),
+        Media("/data/b/k.mp4", "mp4"),
+        Media("/data/b/k.webm", "webm"),
+    ]
+
+
+def test_alternatives_are_local_and_stay_inside_the_root() -> None:
+    """Nothing looks for a file in a bucket before it is packed; what climbs out is unsafe in each alternative."""
+    with pytest.raises(ConfigError, match=r"input\.media: .*alternatives are looked for among local files only"):
+        _template("gs://bucket/{key}.{mp4,webm}")
+    template = _template("/data/videos/{x,y}/{key}.mp4")
+    for each in (template, *template.others):
+        found = each.locate(_record("../../z"))
+        assert isinstance(found, Reject)
+        assert found.reason == "unsafe_path"
