@@ -38,6 +38,8 @@ REJECTS: Final = pa.schema(
         pa.field("detail", pa.string(), nullable=False),
         pa.field("key", pa.string()),
         pa.field("n", pa.int32()),
+        pa.field("evaluation_set", pa.string()),  # of an evaluation_overlap alone: which set, and how it was found
+        pa.field("overlap", pa.string()),  # key, caption or near_duplicate
     ]
 )
 
@@ -56,6 +58,7 @@ REJECT_REASONS: Final = {
     "duplicate_caption": "the same key and caption index (or, without an index, the same text) came before",
     "conflicting_media": "another caption of this key names another media file",
     "conflicting_split": "another caption of this key is in another split",
+    "evaluation_overlap": "the item is in an evaluation set of input.exclude",
 }
 """Every reason an input record can be rejected for, with the sentence that explains it."""
 

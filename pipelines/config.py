@@ -1,7 +1,7 @@
 """The configuration: every setting with its default and range, and one message with all that is wrong."""
 
 import difflib
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -9,6 +9,9 @@ from filters.verdict import CERTAIN, RULES, Thresholds
 
 Format = Literal["jsonl", "csv", "tsv", "flickr", "coco", "karpathy", "parquet", "webdataset", "vatex", "msrvtt"]
 FORMATS: tuple[str, ...] = get_args(Format)
+
+EvaluationFormat = Format | Literal["txt"]
+"""``txt``: a key or a caption on each line."""
 
 
 class ConfigError(ValueError):
@@ -23,8 +26,29 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class ExcludeConfig(_Section):
+    """Keys or captions, or both, of an evaluation set; items that are in it are rejected."""
+
+    path: str = Field(min_length=1)
+    """A file or glob, as `InputConfig.path`."""
+    format: EvaluationFormat | None = None
+    """By default what the file's extension says, where it says it."""
+    name: str | None = Field(default=None, min_length=1)
+    """Of the evaluation set, in rejects and audit; by default the file's. Entries of one name are one set."""
+    fields: dict[str, str] = {}
+    """As `InputConfig.fields`, for ``key``, ``caption`` and ``captions``."""
+
+    @property
+    def set_name(self) -> str:
+        """The name, or else that of the file without folder and extensions."""
+        return self.name or self.path.rstrip("/").rpartition("/")[2].split(".")[0] or self.path
+
+
 class InputConfig(_Section):
     """Where the captions and their media are."""
+
+    keyed: ClassVar[bool] = True
+    """Whether a record needs a key."""
 
     format: Format
     path: str | list[str] = Field(min_length=1)
@@ -46,6 +70,14 @@ class InputConfig(_Section):
 
     By default they do, but for ``vatex`` and ``msrvtt``, many of whose videos are gone: there any share may be missing.
     """
+    exclude: list[ExcludeConfig] = []
+    """Evaluation sets to keep out: an item that is in one is rejected with all its captions. A path is an entry too."""
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _paths_are_entries(cls, exclude: Any) -> Any:
+        entries = exclude if isinstance(exclude, list) else [exclude]
+        return [{"path": entry} if isinstance(entry, str) else entry for entry in entries]
 
     @property
     def paths(self) -> list[str]:
@@ -58,6 +90,12 @@ class InputConfig(_Section):
         if self.max_missing_media is None and self.format in ("vatex", "msrvtt"):
             return 1.0
         return self.max_missing_media
+
+
+class EvaluationInput(InputConfig):
+    """A file of ``input.exclude`` as the sources read it: its captions need no key."""
+
+    keyed: ClassVar[bool] = False
 
 
 class TranslateConfig(_Section):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipelines import files, tables
 from pipelines.captions import REJECT_REASONS
 from pipelines.config import InputConfig
+from pipelines.exclusion import ExcludeOverlaps, read_evaluation
 from pipelines.run import Run
 from pipelines.runner import Collect, Launcher, collected
 from pipelines.sources import Split, find_files, open_source, read_tables
@@ -51,19 +52,31 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
     """Read the whole input; raises `ConfigError` where there is nothing to read, `RunFailed` where reading fails."""
     source = open_source(config)
     splits = [split for file in find_files(config) for split in source.splits(file)]
-    files.remove([run.captions])
+    evaluation = read_evaluation(config)
+    passing = [run.read, run.evaluation, run.overlaps]
+    files.remove([run.captions, *passing])
     files.remove(file.path for file in files.listing(run.rejects, prefix="input-"))
+    excluding = evaluation.num_rows > 0
+    into = run.read if excluding else run.captions
+    if excluding:
+        files.write_parquet(run.evaluation, evaluation)
     parts, counts = files.join(run.work, "parts.json"), files.join(run.work, "counts.json")
 
     def build(pipeline: beam.Pipeline) -> None:
         read = (
             pipeline
             | "Splits" >> beam.Create(list(enumerate(splits)))
-            | "Read" >> beam.ParDo(ReadSplit(config, captions=run.captions, rejects=run.rejects))
-        )
-        _ = read | "Collect the parts" >> Collect(parts)
+            | "Read" >> beam.ParDo(ReadSplit(config, captions=into, rejects=run.rejects))
+        )  # {"captions": how many, "rejects": {reason: how many}}
+        if excluding:
+            kept = read | "Keep evaluation sets out" >> ExcludeOverlaps(run)
+            rejects = read | "Rejects" >> beam.Map(lambda part: {**part, "captions": 0})
+            seen = (kept, rejects) | "Kept and rejected" >> beam.Flatten()
+        else:
+            kept = seen = read
+        _ = seen | "Collect the parts" >> Collect(parts)
         _ = (
-            read
+            kept
             | "Captions" >> beam.Map(lambda part: part["captions"])
             | "All captions" >> beam.CombineGlobally(sum)
             | "Passes" >> beam.FlatMap(_passes)  # (pass, passes): every part is written
@@ -73,6 +86,7 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
         )
 
     launcher.run(build, threads=True)
+    files.remove(passing)
     return _add_up(collected(parts), collected(counts))
 
 

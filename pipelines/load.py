@@ -259,6 +259,7 @@ def _canonical(config: Config, folder: Path) -> Config:
                     "path": [placed(path) for path in source.paths],
                     "media": source.media and template(source.media),
                     "media_root": source.media_root and placed(source.media_root),
+                    "exclude": [each.model_copy(update={"path": placed(each.path)}) for each in source.exclude],
                 }
             ),
             "translate": config.translate.model_copy(

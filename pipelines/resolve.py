@@ -109,6 +109,8 @@ def reject_table(rejects: Sequence[Reject]) -> pa.Table:
         [reject.detail for reject in rejects],
         [reject.row.key for reject in rejects],
         [reject.row.n for reject in rejects],
+        [None] * len(rejects),
+        [None] * len(rejects),
     ]
     return pa.table(
         [pa.array(values, field.type) for values, field in zip(columns, REJECTS, strict=True)], schema=REJECTS

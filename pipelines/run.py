@@ -35,6 +35,21 @@ class Run:
         return files.join(self.work, "captions")
 
     @property
+    def read(self) -> str:
+        """Parquet: the captions as read, evaluation sets included, while these are being kept out."""
+        return files.join(self.work, "read")
+
+    @property
+    def evaluation(self) -> str:
+        """Parquet: the keys and captions of the evaluation sets, while they are being kept out."""
+        return files.join(self.work, "evaluation.parquet")
+
+    @property
+    def overlaps(self) -> str:
+        """Parquet: which items are in an evaluation set, while these are being kept out."""
+        return files.join(self.work, "overlaps")
+
+    @property
     def pairs(self) -> str:
         """Parquet: every pair with scores and verdict, one file for each shard."""
         return files.join(self.root, "pairs")

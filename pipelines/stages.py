@@ -9,6 +9,7 @@ from pipelines import files
 from pipelines.audit import write_audit
 from pipelines.config import Config, ConfigError
 from pipelines.cut import check_rejected, cut, plan_shards
+from pipelines.exclusion import read_evaluation
 from pipelines.ingest import Ingested, ingest
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan, back_setting, device_of, make_plan
@@ -44,7 +45,7 @@ def check(config: Config, stages: Sequence[str] = STAGES, *, here: bool = True) 
         plan = make_plan(config)
     except ConfigError as error:
         problems += error.problems
-    for probe in (open_source, find_files):
+    for probe in (open_source, find_files, read_evaluation):
         try:
             probe(config.input)
         except ConfigError as error:
@@ -113,6 +114,11 @@ class Stages:
             f"read {ingested.read:,} captions of {sum(ingested.keys.values()):,} media items: "
             f"{ingested.texts:,} distinct texts, {sum(ingested.rejects.values()):,} rejected"
         )
+        if source.exclude:
+            leaking = ingested.rejects.get("evaluation_overlap", 0)
+            self.reporter.say(f"{leaking:,} of these are captions of items in the evaluation sets")
+        if source.tolerated_missing is not None and "missing_media" in ingested.rejects:
+            self.reporter.say(f"{ingested.rejects['missing_media']:,} of these are captions whose media are missing")
         return ingested
 
     def _score(self, ingested: Ingested) -> dict[str, int]:

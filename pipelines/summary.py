@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shards.keys import key_hash
+
 K = TypeVar("K")
 V = TypeVar("V")
 Ints = npt.NDArray[np.int64]
@@ -187,6 +189,18 @@ class LanguageSummary:
         )
 
 
+@dataclass(frozen=True)
+class Leak:
+    """What was rejected because it is in an evaluation set. ``Leak()`` is nothing."""
+
+    captions: int = 0
+    items: frozenset[int] = frozenset()
+    """The hashes of their keys, so that an item whose captions lie in several parts counts once."""
+
+    def __add__(self, other: "Leak") -> "Leak":
+        return Leak(self.captions + other.captions, self.items | other.items)
+
+
 @dataclass(frozen=True, eq=False)
 class Summary:
     """All pairs by language, and the rejects by reason. ``Summary()`` is the summary of nothing."""
@@ -195,12 +209,15 @@ class Summary:
     rejects: Counter[str] = field(default_factory=Counter)
     examples: Mapping[str, list[Ranked]] = field(default_factory=dict)
     """Reason → some of its rejects."""
+    leaks: Mapping[tuple[str, str], Leak] = field(default_factory=dict)
+    """Name of an evaluation set and how it was found → what of it was rejected."""
 
     def __add__(self, other: "Summary") -> "Summary":
         return Summary(
             _merged(self.languages, other.languages, operator.add),
             self.rejects + other.rejects,
             _merged(self.examples, other.examples, lambda a, b: _smallest([*a, *b], REJECT_EXAMPLES)),
+            _merged(self.leaks, other.leaks, operator.add),
         )
 
 
@@ -225,11 +242,20 @@ def summarise_rejects(rejects: pa.Table) -> Summary:
     reasons = rejects["reason"].to_numpy()
     identities = [rejects[name].to_pylist() for name in ("origin", "detail")]
     ranks = _ranks(zip(reasons.tolist(), *identities, strict=True), rejects.num_rows)
+    shown = rejects.select(["origin", "detail", "key", "n"])
     for reason in np.unique(reasons).tolist():
-        examples[reason] = _ranked(
-            rejects.drop_columns("reason"), np.flatnonzero(reasons == reason), ranks, REJECT_EXAMPLES
-        )
-    return Summary(rejects=_counts(rejects["reason"]), examples=examples)
+        examples[reason] = _ranked(shown, np.flatnonzero(reasons == reason), ranks, REJECT_EXAMPLES)
+    return Summary(rejects=_counts(rejects["reason"]), examples=examples, leaks=_leaks(rejects))
+
+
+def _leaks(rejects: pa.Table) -> dict[tuple[str, str], Leak]:
+    if "overlap" not in rejects.column_names:  # a run made before there was such a reason
+        return {}
+    found = rejects.filter(rejects["overlap"].is_valid()).group_by(["evaluation_set", "overlap"], use_threads=False)
+    return {
+        (row["evaluation_set"], row["overlap"]): Leak(row["key_count"], frozenset(map(key_hash, row["key_distinct"])))
+        for row in found.aggregate([("key", "count"), ("key", "distinct")]).to_pylist()
+    }
 
 
 def _summarise_language(pairs: pa.Table, language: str, shard: str) -> LanguageSummary:

@@ -141,6 +141,20 @@ class CalibrationFigures(TypedDict):
     """Pairs with planted noise, by kind."""
 
 
+class LeakFigures(TypedDict):
+    """Items and captions that were rejected because they are in an evaluation set."""
+
+    items: int
+    captions: int
+
+
+class EvaluationFigures(LeakFigures):
+    """One evaluation set. An item that several sets or ways found counts under the way and set that say most."""
+
+    ways: dict[str, LeakFigures]
+    """``key``, ``caption`` and ``near_duplicate``."""
+
+
 class Audit(TypedDict):
     """The whole of ``audit.json``. ``edges`` are the bounds of the bins of every score and of ``weight``."""
 
@@ -150,6 +164,8 @@ class Audit(TypedDict):
     notes: list[str]
     rules: dict[str, RuleFigures]
     rejects: dict[str, RejectFigures]
+    evaluation_sets: dict[str, EvaluationFigures]
+    """By name, in the order of ``input.exclude``."""
     edges: dict[str, list[float]]
     languages: dict[str, LanguageFigures]
     calibration: NotRequired[dict[str, CalibrationFigures]]

@@ -8,8 +8,10 @@ from typing import Final
 from filters.verdict import RULES
 from pipelines.captions import REJECT_REASONS
 from pipelines.config import Config
+from pipelines.exclusion.overlaps import Way
 from pipelines.report.figures import (
     Audit,
+    EvaluationFigures,
     HistogramFigures,
     LanguageFigures,
     LengthFigures,
@@ -17,7 +19,7 @@ from pipelines.report.figures import (
     ReasonFigures,
 )
 from pipelines.report.words import notes, sentence
-from pipelines.summary import KEPT, LENGTHS, WEIGHT, Histogram, LanguageSummary, Ranked, Row, Summary, bins_of
+from pipelines.summary import KEPT, LENGTHS, WEIGHT, Histogram, LanguageSummary, Leak, Ranked, Row, Summary, bins_of
 from translate.languages import parse_language
 
 VERSION: Final = 1
@@ -71,12 +73,29 @@ def tally(summary: Summary, *, config: Config) -> Audit:
             }
             for reason, count in _by_count(summary.rejects)
         },
+        "evaluation_sets": _evaluation_sets(summary.leaks, config),
         "edges": {
             name: [round(float(edge), 6) for edge in bins.edges]
             for name, bins in {**{score: bins_of(score) for score in scores}, "weight": WEIGHT}.items()
         },
         "languages": languages,
     }
+
+
+def _evaluation_sets(leaks: Mapping[tuple[str, str], Leak], config: Config) -> dict[str, EvaluationFigures]:
+    """Return the figures of every evaluation set of the configuration, also where nothing of it was found."""
+    figures: dict[str, EvaluationFigures] = {}
+    for name in dict.fromkeys(
+        [*(entry.set_name for entry in config.input.exclude), *sorted(name for name, _ in leaks)]
+    ):
+        found = {way.label: leaks.get((name, way.label), Leak()) for way in Way}
+        together = sum(found.values(), Leak())
+        figures[name] = {
+            "items": len(together.items),
+            "captions": together.captions,
+            "ways": {way: {"items": len(leak.items), "captions": leak.captions} for way, leak in found.items()},
+        }
+    return figures
 
 
 def _language(code: str, counted: LanguageSummary, config: Config) -> LanguageFigures:

@@ -20,6 +20,8 @@ class FieldMap:
     split: str = "split"
     n: str = "n"
     default_split: str = "train"
+    keyed: bool = True
+    """Whether a record needs a key; where it does not, that of a record without one is empty."""
 
     @classmethod
     def of(cls, config: InputConfig) -> "FieldMap":
@@ -32,6 +34,7 @@ class FieldMap:
             split=names.get("split", "split"),
             n=names.get("n", "n"),
             default_split=config.split,
+            keyed=config.keyed,
         )
 
     @property
@@ -54,6 +57,8 @@ class FieldMap:
         None, or a list of strings, whose ``n`` is the index in the list.
         """
         key = fields.get(self.key)
+        if key is None and not self.keyed:
+            key = ""
         if type(key) is not str:  # exact types: a bool is an int, and no key
             if type(key) is not int:
                 return [Reject(origin, "missing_field", lacking(self.key, key, "text"))]

@@ -203,6 +203,8 @@ def _reject_table(rejects: list[Reject]) -> pa.Table:
         "detail": _printable([reject.detail[:LONGEST_DETAIL] for reject in rejects]),
         "key": pa.array([reject.key if _is_key(reject.key) else None for reject in rejects], pa.string()),
         "n": pa.array([reject.n for reject in rejects], pa.int32()),
+        "evaluation_set": pa.nulls(len(rejects), pa.string()),
+        "overlap": pa.nulls(len(rejects), pa.string()),
     }
     return pa.table(columns, schema=REJECTS)
 
