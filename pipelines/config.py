@@ -76,8 +76,11 @@ class InputConfig(_Section):
     @field_validator("exclude", mode="before")
     @classmethod
     def _paths_are_entries(cls, exclude: Any) -> Any:
-        entries = exclude if isinstance(exclude, list) else [exclude]
-        return [{"path": entry} if isinstance(entry, str) else entry for entry in entries]
+        if isinstance(exclude, str):
+            exclude = [exclude]
+        if not isinstance(exclude, list):
+            return exclude
+        return [{"path": entry} if isinstance(entry, str) else entry for entry in exclude]
 
     @property
     def paths(self) -> list[str]:

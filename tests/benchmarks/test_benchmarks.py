@@ -117,10 +117,10 @@ def test_resume_shows_that_nothing_is_translated_twice(data: Path) -> None:
 
 @pytest.mark.slow
 def test_ingest_speed_reads_the_same_captions_in_every_format(data: Path) -> None:
-    """Nine formats with 50 captions each, and one larger file."""
+    """Nine formats with 50 captions each, one of them with an evaluation set kept out too, and one larger file."""
     rows = figures("ingest_speed", data, "--captions", "50", "--megabytes", "1")
-    assert [row["captions"] for row in rows[:9]] == [50] * 9
-    assert rows[9]["format"] == "jsonl, 1 MB"
+    assert [row["captions"] for row in rows[:10]] == [50] * 10
+    assert [rows[i]["format"] for i in (1, 10)] == ["jsonl, COCO kept out", "jsonl, 1 MB"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,19 @@ def test_readme_configuration_is_one(tmp_path: Path) -> None:
     assert re.findall(r"\w+", text.splitlines()[1].split("#")[1]) == list(FORMATS)
 
 
+def test_the_example_of_evaluation_sets_is_one(tmp_path: Path) -> None:
+    """It goes under ``input`` and names a set by two files, and one by its own."""
+    text = block("README.md", "config").replace("languages:", block("docs/using.md", "exclude") + "languages:")
+    (tmp_path / "config.yaml").write_text(text)
+
+    config, problems = load_config(str(tmp_path / "config.yaml"))
+
+    assert problems == []
+    assert config is not None
+    names = [entry.set_name for entry in config.input.exclude]
+    assert names == ["XTD10", "XTD10", "COCO val2017", "own-test", "flickr30k-test"]
+
+
 def test_examples_of_judging_are_accepted(tmp_path: Path) -> None:
     """Both pages have the bound that a calibration offers, over a configuration that is one."""
     for page in ("docs/using.md", "docs/noise.md"):

@@ -64,6 +64,7 @@ def test_relative_paths_start_at_the_file(write: Write, tmp_path: Path) -> None:
               path: [captions.jsonl, /data/*.jsonl, "gs://bucket/c.jsonl"]
               media: photos/{key}.jpg
               media_root: photos
+              exclude: [names.txt, {path: /data/*.json, format: coco, name: COCO}]
             languages: [de, fr]
             out: run
             ledger: ../ledger
@@ -74,6 +75,8 @@ def test_relative_paths_start_at_the_file(write: Write, tmp_path: Path) -> None:
     assert config.input.path == [f"{tmp_path}/captions.jsonl", "/data/*.jsonl", "gs://bucket/c.jsonl"]
     assert config.input.media == f"{tmp_path}/photos/{{key}}.jpg"
     assert config.input.media_root == f"{tmp_path}/photos"
+    assert [entry.path for entry in config.input.exclude] == [f"{tmp_path}/names.txt", "/data/*.json"]
+    assert [entry.set_name for entry in config.input.exclude] == ["names", "COCO"]
     assert config.out == f"{tmp_path}/run"
     assert config.ledger == f"{tmp_path}/../ledger"
     assert config.translate.model == {"de": f"{tmp_path}/models/de", "fr": "mini"}
@@ -213,8 +216,16 @@ def test_a_set_that_is_no_yaml(write: Write, value: str) -> None:
         (
             "input.format=xml",
             "input.format: Input should be 'jsonl', 'csv', 'tsv', 'flickr', 'coco', 'karpathy', "
-            "'parquet' or 'webdataset' (got 'xml')",
+            "'parquet', 'webdataset', 'vatex' or 'msrvtt' (got 'xml')",
         ),
+        (
+            "input.exclude=[{path: a.txt, names: x}]",
+            "unknown setting 'input.exclude[0].names' (did you mean 'name'?); known here: path, format, name, fields",
+        ),
+        ("input.exclude=[{name: x}]", "input.exclude[0].path is required"),
+        ("input.exclude=[5]", "input.exclude[0]: Input should be a valid dictionary"),
+        ("input.exclude={path: a.txt}", "input.exclude: Input should be a valid list (got {'path': 'a.txt'})"),
+        ("input.exclude=['']", "input.exclude[0].path: String should have at least 1 character (got '')"),
         ("score.teacher=5", "score.teacher: Input should be a valid string (got 5)"),
         ("translate.max_batch_tokens=63", "translate.max_batch_tokens: 0, or at least 64 (got 63)"),
         ("languages=de", "languages: Input should be a valid list (got 'de')"),

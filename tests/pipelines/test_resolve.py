@@ -199,8 +199,9 @@ def test_reject_table() -> None:
     rejects = [Reject(row("a", 3, "x"), "missing_media", "gone"), Reject(row("b", None, "y"), "bad_key", "")]
     made = reject_table(rejects)
     assert made.schema == REJECTS
+    of_no_set = {"evaluation_set": None, "overlap": None}
     assert made.to_pylist() == [
-        {"origin": "f@1", "reason": "missing_media", "detail": "gone", "key": "a", "n": 3},
-        {"origin": "f@1", "reason": "bad_key", "detail": "", "key": "b", "n": None},
+        {"origin": "f@1", "reason": "missing_media", "detail": "gone", "key": "a", "n": 3, **of_no_set},
+        {"origin": "f@1", "reason": "bad_key", "detail": "", "key": "b", "n": None, **of_no_set},
     ]
     assert reject_table([]).schema == REJECTS

@@ -228,3 +228,13 @@ def test_pictured_keys_are_listed_by_shard(pairs_of: PairsOf, config_of: ConfigO
     summary = summarise(pairs_of({"key": "a"}), shard="train-000000")
     summary += summarise(pairs_of({"key": "b", "reasons": ["empty"]}), shard="val-000001")
     assert pictured(tally(summary, config=config_of("de"))) == {"train-000000": {"a"}, "val-000001": {"b"}}
+
+
+def test_evaluation_sets_have_a_table_where_there_are_any(audit: Audit, config_of: ConfigOf) -> None:
+    """One row a set, its name only text; no section without a set."""
+    assert "Evaluation sets" not in render(audit, thumbnails={})
+    source = {"format": "jsonl", "path": "c.jsonl", "exclude": [{"path": "x.txt", "name": "<b>XTD10</b>"}]}
+    page = render(tally(Summary(), config=config_of("de", input=source)), thumbnails={})
+    assert "Evaluation sets that were kept out" in page
+    assert "<b>XTD10" not in page
+    assert "&lt;b&gt;XTD10&lt;/b&gt;" in page

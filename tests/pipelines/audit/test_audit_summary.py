@@ -142,3 +142,56 @@ def test_merging_nothing_gives_the_empty_summary() -> None:
     """No parts at all are a summary too."""
     assert merge([]).languages == {}
     assert (Summary() + Summary()).rejects.total() == 0
+
+
+def test_items_of_evaluation_sets_count_once_in_any_split(config_of: ConfigOf) -> None:
+    """Captions add up; an item whose captions lie in several parts is one; a set without any is there too."""
+    rows = [
+        {
+            "key": key,
+            "evaluation_set": name,
+            "overlap": way,
+            "reason": "evaluation_overlap",
+            "origin": "a",
+            "detail": "",
+        }
+        for key, name, way in (
+            ("a", "xtd", "key"),
+            ("a", "xtd", "key"),
+            ("b", "xtd", "near_duplicate"),
+            ("c", "own", "caption"),
+        )
+    ]
+    rows.append({"origin": "a:1", "reason": "empty_caption", "detail": ""})
+    exclude = [{"path": "empty.txt"}, {"path": "xtd.txt"}]
+    config = config_of("de", input={"format": "jsonl", "path": "c.jsonl", "exclude": exclude})
+    nothing = {"items": 0, "captions": 0}
+    expected = {
+        "empty": {**nothing, "ways": {"key": nothing, "caption": nothing, "near_duplicate": nothing}},
+        "xtd": {
+            "items": 2,
+            "captions": 3,
+            "ways": {
+                "key": {"items": 1, "captions": 2},
+                "caption": nothing,
+                "near_duplicate": {"items": 1, "captions": 1},
+            },
+        },
+        "own": {
+            "items": 1,
+            "captions": 1,
+            "ways": {"key": nothing, "caption": {"items": 1, "captions": 1}, "near_duplicate": nothing},
+        },
+    }
+    for parts in ([rows], [rows[:1], rows[1:]], [[row] for row in reversed(rows)]):
+        tables = [pa.Table.from_pylist(part, schema=REJECTS) for part in parts]
+        audit = tally(merge(summarise_rejects(table) for table in tables), config=config)
+        assert audit["evaluation_sets"] == expected
+        assert list(audit["evaluation_sets"]) == ["empty", "xtd", "own"]
+
+
+def test_rejects_of_a_run_before_there_were_evaluation_sets() -> None:
+    """Their parts lack the columns, and are summed up as ever."""
+    table = pa.Table.from_pylist([{"origin": "a", "reason": "bad_key", "detail": ""}], schema=REJECTS)
+    older = summarise_rejects(table.drop_columns(["evaluation_set", "overlap"]))
+    assert (dict(older.rejects), older.leaks) == ({"bad_key": 1}, {})

@@ -1,7 +1,6 @@
 """Evaluation sets are kept out of a run, and videos that are gone do not stop one."""
 
 import json
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
