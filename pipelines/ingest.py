@@ -53,8 +53,8 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
     source = open_source(config)
     splits = [split for file in find_files(config) for split in source.splits(file)]
     evaluation = read_evaluation(config)
-    passing = [run.read, run.evaluation, run.overlaps]
-    files.remove([run.captions, *passing])
+    files.remove([run.captions])
+    _remove_passing(run)
     files.remove(file.path for file in files.listing(run.rejects, prefix="input-"))
     excluding = evaluation.num_rows > 0
     into = run.read if excluding else run.captions
@@ -86,8 +86,15 @@ def ingest(run: Run, config: InputConfig, launcher: Launcher) -> Ingested:
         )
 
     launcher.run(build, threads=True)
-    files.remove(passing)
+    _remove_passing(run)
     return _add_up(collected(parts), collected(counts))
+
+
+def _remove_passing(run: Run) -> None:
+    """Delete what is there only while evaluation sets are kept out; the parts by name, for a bucket has no folders."""
+    for folder in (run.read, run.overlaps):
+        files.remove(file.path for file in files.listing(folder))
+    files.remove([run.read, run.overlaps, run.evaluation])
 
 
 class ReadSplit(beam.DoFn):

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from apache_beam.utils.shared import Shared
 
 from pipelines import files
 from pipelines.config import ConfigError, InputConfig, RunnerConfig
+from pipelines.exclusion import read_evaluation
+from pipelines.exclusion.overlaps import EvaluationIndex
+from pipelines.exclusion.stage import DropOverlaps, FindOverlaps
 from pipelines.ingest import Ingested, ingest
 from pipelines.run import Run
 from pipelines.runner import Launcher
+from pipelines.sources import Split, read_tables
 
 
 def config(folder: Path, *exclude: str) -> InputConfig:
@@ -84,6 +89,41 @@ def test_workers_change_nothing(corpus: Path, workers: int, mode: str) -> None:
     assert ingested(one, settings) == ingested(several, settings, workers=workers, mode=mode)
     assert read(one.captions) == read(several.captions)
     assert read(one.rejects) == read(several.rejects)
+
+
+def test_a_part_that_is_written_again_is_the_same(corpus: Path) -> None:
+    """A runner that repeats the step finds what was read as it was."""
+    run, settings = Run(str(corpus / "run")), config(corpus, "names.txt", "flickr.txt")
+    files.write_parquet(run.evaluation, read_evaluation(settings))
+    part = files.join(run.read, "part-00000-0000.parquet")
+    captions, _ = next(read_tables(settings, Split(str(corpus / "a.jsonl"))))
+    files.write_parquet(part, captions)
+    find = FindOverlaps(run, Shared())
+    find.setup()
+    made = []
+    for _ in range(2):
+        assert list(find.process(part)) == [part]
+        counts = list(DropOverlaps(run, Shared()).process(part))
+        made.append((counts, read(run.captions), read(run.rejects)))
+    assert made[0] == made[1]
+    assert made[0][0] == [{"captions": 1, "rejects": {"evaluation_overlap": 2}}]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_sets_are_indexed_once(corpus: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All threads of a process share one index, however many parts there are."""
+    made = []
+
+    class Counted(EvaluationIndex):
+        def __init__(self, evaluation: pa.Table) -> None:
+            made.append(evaluation.num_rows)
+            super().__init__(evaluation)
+
+    monkeypatch.setattr("pipelines.exclusion.stage.EvaluationIndex", Counted)
+    for i in range(6):
+        write(corpus, f"more-{i}.jsonl", (f"more-{i}", f"A dog runs on the beach {i}.", "train"))
+    ingested(Run(str(corpus / "run")), config(corpus, "names.txt", "flickr.txt"), workers=workers)
+    assert made == [2]
 
 
 def test_another_list_reads_again(corpus: Path) -> None:
