@@ -225,7 +225,7 @@ def test_a_set_that_is_no_yaml(write: Write, value: str) -> None:
         ("input.exclude=[{name: x}]", "input.exclude[0].path is required"),
         ("input.exclude=[5]", "input.exclude[0]: Input should be a valid dictionary"),
         ("input.exclude={path: a.txt}", "input.exclude: Input should be a valid list (got {'path': 'a.txt'})"),
-        ("input.exclude=['']", "input.exclude[0].path: String should have at least 1 character (got '')"),
+        ("input.exclude=['']", "input.exclude[0]: String should have at least 1 character (got '')"),
         ("score.teacher=5", "score.teacher: Input should be a valid string (got 5)"),
         ("translate.max_batch_tokens=63", "translate.max_batch_tokens: 0, or at least 64 (got 63)"),
         ("languages=de", "languages: Input should be a valid list (got 'de')"),
