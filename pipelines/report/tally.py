@@ -55,7 +55,7 @@ def tally(summary: Summary, *, config: Config) -> Audit:
             "pairs_kept": sum(language.kept for language in counted.values()),
             "pairs_dropped": sum(language.dropped for language in counted.values()),
         },
-        "notes": notes(languages, config=config),
+        "notes": notes(languages, config=config, read=used + rejected, missing_media=summary.rejects["missing_media"]),
         "rules": {
             name: {
                 "explanation": rule.explanation,

@@ -45,9 +45,17 @@ def noise_rate(rate: NoiseRate) -> str:
     return f"{between} like planted noise ({interval}; the best estimate is {percent(rate.estimate, 1)})"
 
 
-def notes(languages: Mapping[str, LanguageFigures], *, config: Config) -> list[str]:
-    """Return what was not measured or not judged, in whole sentences."""
+def notes(languages: Mapping[str, LanguageFigures], *, config: Config, read: int, missing_media: int) -> list[str]:
+    """Return what was not there, not measured or not judged, in whole sentences.
+
+    ``missing_media`` of the ``read`` captions were rejected for it.
+    """
     said: list[str] = []
+    if missing_media and config.input.tolerated_missing is not None:
+        said.append(
+            f"The media of {missing_media:,} of {read:,} captions ({percent(missing_media, read)}) are missing; "
+            "input.max_rejected does not count these."
+        )
     teacher = config.score.teacher
     if teacher == "none":
         said.append("No similarity was measured: no teacher is configured.")

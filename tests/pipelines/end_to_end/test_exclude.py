@@ -113,8 +113,11 @@ def test_missing_videos_do_not_stop_a_run(project: Project) -> None:
     assert (held["captions_read"], held["captions_rejected"], held["pairs_made"]) == (8, 6, 2)
     assert [shard["media"] for shard in held["shards"]] == [1]
     assert captionloom("verify", str(run)).returncode == 0
-    reasons = json.loads((run / "audit" / "audit.json").read_text())["rejects"]
-    assert {reason: figures["count"] for reason, figures in reasons.items()} == {"missing_media": 6}
+    audit = json.loads((run / "audit" / "audit.json").read_text())
+    assert {reason: figures["count"] for reason, figures in audit["rejects"].items()} == {"missing_media": 6}
+    assert audit["notes"][0] == (
+        "The media of 6 of 8 captions (75.0 %) are missing; input.max_rejected does not count these."
+    )
 
 
 @pytest.mark.parametrize(
