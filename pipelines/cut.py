@@ -326,6 +326,7 @@ def _commit(
         pairs_dropped=sum(record["pairs"] - record["kept"] for record in records),
         languages={language.language.code: asdict(language.fingerprints) for language in plan.languages},
         bounds=bounds,
+        source_language=plan.source.code,
     )
     problems = manifest.problems()
     if problems:

@@ -24,7 +24,7 @@ from shards.manifest import Shard
 from shards.sample import DECIMALS, Caption, Sample, Translation
 from shards.writer import ShardWriter
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raised when the same rows would be packed otherwise: finished shards of older versions are then made again."""
 
 
@@ -144,6 +144,7 @@ class PackShard(beam.DoFn):
                     pairs=keeps,
                     bytes=shard.size,
                     sha256=shard.sha256,
+                    languages=_kept_by_language(pairs, self.languages),
                 )
             )
             if shard.samples
@@ -188,6 +189,12 @@ def kept_translations(pairs: pa.Table, *, captions: int, languages: Sequence[str
         for row, text, weight, back, values in zip(rows.tolist(), texts, weights, backs, scores, strict=True):
             kept[row][language] = Translation(text, weight, back, dict(zip(names, values, strict=True)))
     return kept
+
+
+def _kept_by_language(pairs: pa.Table, languages: Sequence[str]) -> dict[str, int]:
+    """Return how many of ``pairs`` are kept in each language."""
+    counted = Counter(pairs.filter(pairs["keep"])["language"].to_pylist())
+    return {code: counted[code] for code in languages}
 
 
 def _written(column: pa.ChunkedArray) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class ManifestError(ValueError):
@@ -27,6 +27,22 @@ class Shard:
     pairs: int
     bytes: int
     sha256: str
+    languages: dict[str, int] = field(default_factory=dict)
+    """``pairs`` by BCP-47 code; those of several shards are what `shards.loader.captions` draws by."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The sentence encoder whose embeddings of the source captions are in the shards."""
+
+    teacher: str
+    """As the configuration names it."""
+    identity: str
+    """Changes whenever the same text might be embedded otherwise."""
+    dim: int
+    prefix: str = ""
+    """Stood before each text."""
+    dtype: str = "float16"
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,11 @@ class Manifest:
     """By BCP-47 code: the fingerprints of what made the translations, back-translations and scores."""
     bounds: dict[str, float] = field(default_factory=dict)
     """By BCP-47 code: the probability of being clean below which pairs were dropped, where a calibration judged."""
+    source_language: str = "en"
+    layout: str = "item"
+    """``item`` or ``pair``: what a sample is."""
+    embeddings: Embeddings | None = None
+    """What made the ``.npy`` of the samples; None where they have none."""
     version: int = VERSION
 
     @property
@@ -66,6 +87,11 @@ class Manifest:
                 self.pairs_kept + self.pairs_dropped,
             ),
             ("pairs kept = pairs in shards", self.pairs_kept, kept),
+            (
+                "pairs in shards = pairs of their languages",
+                kept,
+                sum(sum(shard.languages.values()) for shard in self.shards),
+            ),
             (
                 "pairs made = captions in shards x languages",
                 self.pairs_made,

@@ -1,9 +1,12 @@
 """One training sample: a media item with its captions and their translations, as the files of a tar."""
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from shards.keys import escape_key
@@ -45,14 +48,18 @@ class Sample:
     source_language: str = "en"
     media: bytes | None = None
     ext: str = ""
+    embeddings: npt.NDArray[np.float16] | None = None
+    """[captions, dim]: the teacher's embedding of each source caption, in their order."""
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the sample's files in their order in the tar: media, ``.json``, ``.txt``."""
+        """Yield the sample's files in their order in the tar: media, ``.json``, ``.txt``, ``.npy``."""
         name = escape_key(self.key)
         if self.media is not None:
-            yield f"{name}.{self.ext}", self.media
+            yield f"{name}.{media_suffix(self.ext)}", self.media
         yield f"{name}.json", self.to_json()
         yield f"{name}.txt", self.captions[0].text.encode()
+        if self.embeddings is not None:
+            yield f"{name}.npy", npy_bytes(self.embeddings)
 
     def to_json(self) -> bytes:
         """Return the sample's JSON; the same sample gives the same bytes."""
@@ -72,3 +79,15 @@ class Sample:
                 ],
             }
         )
+
+
+def media_suffix(ext: str) -> str:
+    """Return the suffix of a media file: ``ext``, but ``features.npy`` for ``npy``, which is that of the embeddings."""
+    return "features.npy" if ext == "npy" else ext
+
+
+def npy_bytes(array: npt.NDArray[np.float16]) -> bytes:
+    """Return ``array`` as the bytes of an ``.npy`` file (NumPy's format 1.0); equal arrays give equal bytes."""
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return sink.getvalue()

@@ -4,11 +4,31 @@ from dataclasses import replace
 
 import pytest
 
-from shards.manifest import Manifest, ManifestError, Shard, read_manifest
+from shards.manifest import Embeddings, Manifest, ManifestError, Shard, read_manifest
 
 SHARDS = (
-    Shard("train-000000.tar", "train", samples=2, media=2, captions=10, pairs=17, bytes=20480, sha256="ab" * 32),
-    Shard("val-000000.tar", "val", samples=1, media=1, captions=5, pairs=9, bytes=10240, sha256="cd" * 32),
+    Shard(
+        "train-000000.tar",
+        "train",
+        samples=2,
+        media=2,
+        captions=10,
+        pairs=17,
+        bytes=20480,
+        sha256="ab" * 32,
+        languages={"de": 9, "fr": 8},
+    ),
+    Shard(
+        "val-000000.tar",
+        "val",
+        samples=1,
+        media=1,
+        captions=5,
+        pairs=9,
+        bytes=10240,
+        sha256="cd" * 32,
+        languages={"de": 5, "fr": 4},
+    ),
 )
 MANIFEST = Manifest(
     shards=SHARDS,
@@ -33,7 +53,10 @@ WRITTEN = b"""{
       "captions": 2,
       "pairs": 1,
       "bytes": 10240,
-      "sha256": "00"
+      "sha256": "00",
+      "languages": {
+        "de": 1
+      }
     }
   ],
   "captions_read": 2,
@@ -51,11 +74,24 @@ WRITTEN = b"""{
   "bounds": {
     "de": 0.85
   },
-  "version": 1
+  "source_language": "en",
+  "layout": "item",
+  "embeddings": {
+    "teacher": "muse",
+    "identity": "muse-0.2.1",
+    "dim": 512,
+    "prefix": "",
+    "dtype": "float16"
+  },
+  "version": 2
 }
 """
 READ = Manifest(
-    shards=(Shard("k-000000.tar", "k", samples=1, media=1, captions=2, pairs=1, bytes=10240, sha256="00"),),
+    shards=(
+        Shard(
+            "k-000000.tar", "k", samples=1, media=1, captions=2, pairs=1, bytes=10240, sha256="00", languages={"de": 1}
+        ),
+    ),
     captions_read=2,
     captions_rejected=0,
     pairs_made=2,
@@ -63,6 +99,7 @@ READ = Manifest(
     pairs_dropped=1,
     languages={"de": {"translations": "de-1", "backs": None, "scores": "de-2"}},
     bounds={"de": 0.85},
+    embeddings=Embeddings("muse", "muse-0.2.1", 512),
 )
 
 
@@ -90,6 +127,10 @@ def test_sums_that_come_out() -> None:
         ({"captions_read": 19}, ["captions read = captions in shards + captions rejected: 19 is not 18"]),
         ({"captions_rejected": 1_003}, ["captions read = captions in shards + captions rejected: 18 is not 1,018"]),
         ({"pairs_dropped": 5}, ["pairs made = pairs kept + pairs dropped: 30 is not 31"]),
+        (
+            {"shards": (SHARDS[0], replace(SHARDS[1], languages={"de": 5}))},
+            ["pairs in shards = pairs of their languages: 26 is not 22"],
+        ),
         ({"pairs_kept": 25, "pairs_dropped": 5}, ["pairs kept = pairs in shards: 25 is not 26"]),
         (
             {"pairs_made": 31, "pairs_dropped": 5},
@@ -124,11 +165,11 @@ def test_other_json(content: bytes) -> None:
         read_manifest(content)
 
 
-@pytest.mark.parametrize("version", ["2", "0", '"1"', "null"])
+@pytest.mark.parametrize("version", ["1", "0", '"2"', "null"])
 def test_another_version(version: str) -> None:
     """A manifest of another version is refused with both versions."""
-    content = WRITTEN.replace(b'"version": 1', f'"version": {version}'.encode())
-    with pytest.raises(ManifestError, match=r"this captionloom reads 1$"):
+    content = WRITTEN.replace(b'"version": 2', f'"version": {version}'.encode())
+    with pytest.raises(ManifestError, match=r"this captionloom reads 2$"):
         read_manifest(content)
 
 
