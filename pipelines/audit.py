@@ -42,7 +42,7 @@ def write_audit(run: Run, config: Config, launcher: Launcher) -> Audit:
     launcher.run(lambda pipeline: pipeline | "Audit" >> figures)
     # Results do not come back from a runner, so the file is what carries them.
     audit: Audit = orjson.loads(files.read_bytes(target))
-    thumbnails = read_thumbnails(pictured(audit), run.shards)
+    thumbnails = read_thumbnails(pictured(audit), run.shards, layout=config.shards.layout)
     files.write_bytes(
         files.join(run.audit, "report.html"), render(audit, thumbnails=thumbnails, measured=measured).encode()
     )

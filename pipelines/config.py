@@ -204,7 +204,13 @@ class ShardsConfig(_Section):
     """How samples are packed."""
 
     samples_per_shard: int = Field(default=1000, ge=1, le=1_000_000)
-    """On average: a key's shard is a hash of the key."""
+    """On average: a key's shard is a hash of the key. In layout ``pair``, of the media items, not of the pairs."""
+    layout: Literal["item", "pair"] = "item"
+    """``item``: a sample is a media item with all its captions; ``pair``: one caption in one language."""
+    source_pairs: bool = True
+    """In layout ``pair``, whether the source captions are samples too."""
+    embeddings: bool = False
+    """Write the teacher's embeddings of the source captions beside them (``.npy``); in layout ``item``."""
 
 
 class RunnerConfig(_Section):

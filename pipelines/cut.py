@@ -17,20 +17,22 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.utils.shared import Shared
 
 from filters.calibration import Calibration, share_above
 from pipelines import files, tables
 from pipelines.calibrations import load_calibrations, thresholds_in_force
 from pipelines.config import Config, InputConfig
+from pipelines.embeddings import dimension
 from pipelines.ingest import Ingested
 from pipelines.judging import Judge
 from pipelines.ledger import TRANSLATIONS, Ledger
-from pipelines.pack import PackShard
+from pipelines.pack import Packing, PackShard
 from pipelines.plan import Plan
 from pipelines.run import Run
 from pipelines.runner import Collect, Launcher, RunFailed, collected
 from shards.keys import shard_name
-from shards.manifest import Manifest, Shard
+from shards.manifest import Embeddings, Manifest, Shard
 
 _BUCKET_TEXTS: Final = 25_000
 """Texts that are judged together."""
@@ -125,28 +127,29 @@ def cut(run: Run, config: Config, plan: Plan, ledger: Ledger, launcher: Launcher
         kept_from = _kept_from(collected(counts), config.judge.keep)
     judges = _judges(plan, config, calibrations, kept_from)
 
+    packing = Packing(
+        tuple(plan.codes),
+        plan.source.code,
+        layout=config.shards.layout,
+        source_pairs=config.shards.source_pairs,
+        embeddings=plan.embeddings,
+    )
+
     def build(pipeline: beam.Pipeline) -> None:
         captions, texts = joined(pipeline)
         pairs = texts | "Judge" >> beam.ParDo(JudgeBucket(judges))  # (shard, IPC of judged pairs)
         _ = (
             {"captions": captions.captions, "pairs": pairs}
             | "Captions and pairs" >> beam.CoGroupByKey()
-            | "Pack"
-            >> beam.ParDo(
-                PackShard(
-                    run,
-                    shard_plan,
-                    languages=plan.codes,
-                    source_language=plan.source.code,
-                )
-            )
+            | "Pack" >> beam.ParDo(PackShard(run, shard_plan, packing, ledger=ledger, shared=Shared()))
             | "Collect" >> Collect(records)
         )
 
     launcher.run(build)
     bounds = {code: judge.thresholds.min_clean_probability for code, judge in judges.items()}
     in_force = {code: bound for code, bound in bounds.items() if bound is not None}
-    return _commit(run, config, plan, ingested, collected(records), in_force)
+    embedded = _embedded_by(plan, ledger)
+    return _commit(run, config, plan, ingested, collected(records), in_force, embedded)
 
 
 def _ledger_parts(plan: Plan, ledger: Ledger) -> Iterator[tuple[str, str]]:
@@ -311,6 +314,7 @@ def _commit(
     ingested: Ingested,
     records: list[dict[str, Any]],
     bounds: dict[str, float],
+    embeddings: Embeddings | None,
 ) -> Manifest:
     rejects = Counter(ingested.rejects)
     for record in records:
@@ -327,6 +331,9 @@ def _commit(
         languages={language.language.code: asdict(language.fingerprints) for language in plan.languages},
         bounds=bounds,
         source_language=plan.source.code,
+        layout=config.shards.layout,
+        source_pairs=config.shards.source_pairs,
+        embeddings=embeddings,
     )
     problems = manifest.problems()
     if problems:
@@ -334,6 +341,18 @@ def _commit(
     _remove_stale(run, {record["name"] for record in records})
     files.write_bytes(run.manifest, manifest.to_json())
     return manifest
+
+
+def _embedded_by(plan: Plan, ledger: Ledger) -> Embeddings | None:
+    """Return what made the embeddings of the samples, as the manifest says it; None where there are none."""
+    if plan.embeddings is None or plan.teacher is None:
+        return None
+    return Embeddings(
+        teacher=plan.teacher.name,
+        identity=plan.teacher.identity,
+        dim=dimension(ledger, plan.embeddings),
+        prefix=plan.teacher.prefix,
+    )
 
 
 def check_rejected(rejects: Mapping[str, int], *, read: int, limits: InputConfig) -> None:

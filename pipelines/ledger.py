@@ -2,7 +2,8 @@
 
 Three families of folders, each named by language and fingerprint. A back or scores part has the name of the
 translations part it belongs to and holds the same rows in the same order, so that what is missing can be told
-from a listing, and a new teacher re-scores without translating.
+from a listing, and a new teacher re-scores without translating. A fourth, ``embeddings``, is of the source texts alone,
+whatever they are translated into; its parts are Arrow files (`pipelines.embeddings`).
 """
 
 import hashlib
@@ -63,12 +64,13 @@ class Ledger:
     root: str
 
     def part(self, family: str, fingerprint: str, name: str) -> str:
-        """Return the path of one part; ``family`` is ``translations``, ``backs`` or ``scores``."""
+        """Return the path of one part; ``family`` is ``translations``, ``backs``, ``scores`` or ``embeddings``."""
         return files.join(self.root, family, fingerprint, name)
 
     def parts(self, family: str, fingerprint: str) -> list[files.File]:
         """Return the finished parts of one folder, sorted by name; none where there is no folder."""
-        return files.listing(files.join(self.root, family, fingerprint), prefix="part-", suffix=".parquet")
+        suffix = ".arrow" if family == "embeddings" else ".parquet"
+        return files.listing(files.join(self.root, family, fingerprint), prefix="part-", suffix=suffix)
 
     def names(self, family: str, fingerprint: str) -> frozenset[str]:
         """Return the names of the finished parts of one folder."""

@@ -34,7 +34,7 @@ def load_config(path: str, *, overrides: Sequence[str] = ()) -> tuple[Config | N
     if config is not None:
         problems += _language_problems(config)
         config = _canonical(config, Path(path).resolve().parent)
-        problems += [*_decoding_problems(config), *_threshold_problems(config)]
+        problems += [*_decoding_problems(config), *_threshold_problems(config), *_shard_problems(config)]
     return config, [f"{path}: {problem}" for problem in problems]
 
 
@@ -211,6 +211,16 @@ def _threshold_problems(config: Config) -> Iterator[str]:
             found.setdefault(str(error), []).append(code)
     for problem, codes in found.items():
         yield f"judge, for {', '.join(codes)}: {problem}"
+
+
+def _shard_problems(config: Config) -> Iterator[str]:
+    shards = config.shards
+    if shards.embeddings and config.score.teacher == "none":
+        yield "shards.embeddings: they are the teacher's, and score.teacher is none; name one, such as muse"
+    if shards.embeddings and shards.layout == "pair":
+        yield "shards.embeddings: only layout item has them, a row for each caption (got shards.layout: pair)"
+    if not shards.source_pairs and shards.layout == "item":
+        yield "shards.source_pairs: only layout pair can do without the source captions (got shards.layout: item)"
 
 
 _BUNDLED: Final = {"mini", "none", *TEACHERS}

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import pyarrow as pa
 from filters.language import LanguageIdentifier
 from filters.similarity import Teacher
 from pipelines import files
+from pipelines.embeddings import write_embeddings
 from pipelines.ledger import ALTERNATIVES, BACKS, SCORES, TRANSLATIONS, Ledger
 from pipelines.plan import LanguagePlan, Plan
 from pipelines.scores import Meter
@@ -103,6 +105,20 @@ class Worker:
         path = self._ledger.part("scores", prints.scores, name)
         if not files.exists(path):
             files.write_parquet(path, self._measure(plan, translations, backs))
+
+    def embed(self, name: str, text_ids: pa.ChunkedArray, texts: pa.ChunkedArray) -> int:
+        """Write the embeddings part that belongs to the part ``name`` of these texts, unless it is there.
+
+        Return how many it has that were not there. Where the same list was embedded last, to measure its translations,
+        it is not embedded again.
+        """
+        if self._plan.embeddings is None:
+            raise ValueError("no embeddings are configured")
+        path = self._ledger.part("embeddings", self._plan.embeddings, str(PurePosixPath(name).with_suffix(".arrow")))
+        if files.exists(path):
+            return 0
+        write_embeddings(path, text_ids, self._sources.of(self._models.teacher(), texts.to_pylist()))
+        return len(texts)
 
     def _translate_back(self, plan: LanguagePlan, model: Model, translations: pa.Table) -> pa.Table:
         targets = translations["target"].to_pylist()

@@ -14,14 +14,17 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.utils.shared import Shared
 
 from pipelines import files
+from pipelines.embeddings import EmbeddingStore, Vectors
 from pipelines.judging import JUDGED, PAIR_SCORES, PAIRS
+from pipelines.ledger import Ledger
 from pipelines.media import MediaError, MediaReader
 from pipelines.resolve import CaptionRow, Reject, caption_rows, in_order, reject_table, resolve
 from pipelines.run import Run
 from shards.manifest import Shard
-from shards.sample import DECIMALS, Caption, Sample, Translation
+from shards.sample import DECIMALS, Caption, PairSample, Sample, Translation, pair_samples
 from shards.writer import ShardWriter
 
 _VERSION: Final = 2
@@ -34,6 +37,22 @@ class Places(Protocol):
     def place(self, number: int) -> tuple[str, str]:
         """Return (split, shard name)."""
         ...
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How every shard of a run is packed."""
+
+    languages: tuple[str, ...]
+    source_language: str
+    layout: str = "item"
+    source_pairs: bool = True
+    embeddings: str | None = None
+    """The ledger's folder of the embeddings that go in; None: none do."""
+
+    def samples(self, sample: Sample) -> Iterable[Sample | PairSample]:
+        """Return the samples that a media item becomes; none in layout ``pair`` where nothing of it is kept."""
+        return [sample] if self.layout == "item" else pair_samples(sample, source_pairs=self.source_pairs)
 
 
 @dataclass(frozen=True)
@@ -60,11 +79,12 @@ def shard_paths(run: Run, name: str) -> ShardPaths:
 class PackShard(beam.DoFn):
     """(shard number, its captions and judged pairs) → the shard's files; a record of them for the manifest."""
 
-    def __init__(self, run: Run, places: Places, *, languages: Sequence[str], source_language: str) -> None:
+    def __init__(self, run: Run, places: Places, packing: Packing, *, ledger: Ledger, shared: Shared) -> None:
         self.run = run
         self.places = places
-        self.languages = tuple(languages)
-        self.source_language = source_language
+        self.packing = packing
+        self.ledger = ledger
+        self.shared = shared
 
     def setup(self) -> None:
         """Exempt what is there from garbage collection.
@@ -73,6 +93,8 @@ class PackShard(beam.DoFn):
         vain, going through everything that Python had imported.
         """
         gc.freeze()
+        folder = self.packing.embeddings
+        self.store = self.shared.acquire(lambda: EmbeddingStore(self.ledger, folder)) if folder else None
 
     def teardown(self) -> None:
         """Undo that."""
@@ -87,20 +109,29 @@ class PackShard(beam.DoFn):
         rows = caption_rows(captions)
         pairs = pa.concat_tables([files.ipc_table(content) for content in grouped["pairs"]])
         pairs = pairs.sort_by([("language", "ascending"), ("text_id", "ascending")]).combine_chunks()
-        inputs = _inputs(captions, rows, pairs, languages=self.languages, source_language=self.source_language)
+        usable, rejects = resolve(rows, split=split)
+        vectors = self.store and self.store.take(pa.array([row.text_id for row in usable], pa.binary(16)))
+        inputs = _inputs(captions, rows, pairs, vectors, self.packing)
         record = _finished(paths, inputs)
         if record is None:
-            record = self._pack(paths, split, name, rows, pairs)
+            record = self._pack(paths, split, name, usable, rejects, pairs, vectors)
             files.write_bytes(paths.record, orjson.dumps({"inputs": inputs, "record": record}))
         yield record
 
     def _pack(
-        self, paths: ShardPaths, split: str, name: str, captions: Sequence[CaptionRow], judged: pa.Table
+        self,
+        paths: ShardPaths,
+        split: str,
+        name: str,
+        usable: Sequence[CaptionRow],
+        rejects: list[Reject],
+        judged: pa.Table,
+        vectors: Vectors | None,
     ) -> dict[str, Any]:
         files.remove([paths.record])
-        usable, rejects = resolve(captions, split=split)
-        pairs = spread(usable, judged, languages=self.languages)
-        kept = kept_translations(pairs, captions=len(usable), languages=self.languages)
+        languages = self.packing.languages
+        pairs = spread(usable, judged, languages=languages)
+        kept = kept_translations(pairs, captions=len(usable), languages=languages)
         packed = np.ones(len(usable), dtype=bool)
         with files.written_whole(paths.tar) as sink:
             with ShardWriter(sink) as shard, contextlib.closing(MediaReader()) as reader:
@@ -113,20 +144,22 @@ class PackShard(beam.DoFn):
                         packed[rows] = False
                         rejects += [Reject(usable[i], error.reason, error.detail) for i in rows]
                         continue
-                    shard.write(
-                        Sample(
-                            key=key,
-                            split=split,
-                            captions=tuple(Caption(usable[i].n or 0, usable[i].text, kept[i]) for i in rows),
-                            source_language=self.source_language,
-                            media=content,
-                            ext=media.ext if media else "",
-                        )
+                    sample = Sample(
+                        key=key,
+                        split=split,
+                        captions=tuple(Caption(usable[i].n or 0, usable[i].text, kept[i]) for i in rows),
+                        source_language=self.packing.source_language,
+                        media=content,
+                        ext=media.ext if media else "",
+                        embeddings=None if vectors is None else vectors[rows],
                     )
-            pairs = pairs.filter(pa.array(np.repeat(packed, len(self.languages))))
+                    for one in self.packing.samples(sample):
+                        shard.write(one)
+            pairs = pairs.filter(pa.array(np.repeat(packed, len(languages))))
             _write_or_remove(paths.pairs, pairs)
             _write_or_remove(paths.rejects, reject_table(rejects))
-        if not shard.samples:
+        # In layout pair a shard may have captions and no sample: its tar is empty, and they are counted.
+        if not packed.any():
             files.remove([paths.tar])
         keeps = pc.sum(pairs["keep"]).as_py() or 0
         return {
@@ -144,10 +177,10 @@ class PackShard(beam.DoFn):
                     pairs=keeps,
                     bytes=shard.size,
                     sha256=shard.sha256,
-                    languages=_kept_by_language(pairs, self.languages),
+                    languages=_kept_by_language(pairs, languages),
                 )
             )
-            if shard.samples
+            if packed.any()
             else None,
         }
 
@@ -211,13 +244,17 @@ def _write_or_remove(path: str, table: pa.Table) -> None:
         files.remove([path])
 
 
-def _inputs(captions: pa.Table, rows: Sequence[CaptionRow], pairs: pa.Table, **settings: object) -> str:
+def _inputs(
+    captions: pa.Table, rows: Sequence[CaptionRow], pairs: pa.Table, vectors: Vectors | None, packing: Packing
+) -> str:
     """Return a digest of all that a shard's bytes depend on; of local media their size and time of change."""
     digest = hashlib.blake2b(digest_size=16)
     states = [media.state() for media in dict.fromkeys(row.media for row in rows) if media]
-    digest.update(orjson.dumps([_VERSION, settings, states]))
+    digest.update(orjson.dumps([_VERSION, packing, states]))
     digest.update(files.ipc_bytes(captions))
     digest.update(files.ipc_bytes(pairs))
+    if vectors is not None:
+        digest.update(vectors.tobytes())
     return digest.hexdigest()
 
 

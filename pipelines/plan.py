@@ -27,6 +27,9 @@ TRANSLATIONS_VERSION = 1
 SCORES_VERSION = 2
 """Raised when a stored score is computed otherwise."""
 
+EMBEDDINGS_VERSION = 1
+"""Raised when a source text is embedded or stored otherwise."""
+
 
 @dataclass(frozen=True)
 class LanguagePlan:
@@ -54,6 +57,8 @@ class Plan:
     tokens: bool
     """Whether each token of the translations is measured."""
     unit_size: int
+    embeddings: str | None = None
+    """The ledger's folder for the teacher's embeddings of the source texts; None where they are not asked for."""
 
     @property
     def codes(self) -> list[str]:
@@ -91,6 +96,10 @@ def make_plan(config: Config) -> Plan:
         teacher = found[0] if found else None
     except ModelError as error:
         problems.append(str(error))
+    if config.shards.embeddings and teacher and not teacher.knows(source.code):
+        problems.append(
+            f"shards.embeddings: the teacher {teacher.name!r} does not know {source.name}, the captions' language"
+        )
     once = functools.cache(resolve)  # its digest reads the whole model, which most languages share
     for code in config.languages:
         try:
@@ -107,12 +116,18 @@ def make_plan(config: Config) -> Plan:
         teacher=teacher,
         tokens=config.score.tokens,
         unit_size=settings.unit_size,
+        embeddings=_embeddings(source, teacher) if config.shards.embeddings and teacher else None,
     )
 
 
 def decoding_of(config: Config) -> Decoding:
     """Return what ``config`` says of decoding."""
     return Decoding(**_named(config.translate, Decoding))
+
+
+def _embeddings(source: Language, teacher: TeacherPlan) -> str:
+    made_by = {"teacher": teacher.identity, "normaliser": NORMALISER_VERSION, "version": EMBEDDINGS_VERSION}
+    return fingerprint(source.code, made_by)
 
 
 def device_of(config: Config) -> Device:

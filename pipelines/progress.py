@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from pipelines import files
+from pipelines.embeddings import part_ids
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan
 from pipelines.run import Run
@@ -133,7 +134,7 @@ class _Worker(threading.Thread, Generic[T]):
 
 @dataclass
 class ScoreGauge:
-    """Captions translated and measured so far, of those the plan found missing; rates since the start."""
+    """Captions translated and measured, and embedded, of those the plan found missing; rates since the start."""
 
     run: Run
     plan: Plan
@@ -141,13 +142,16 @@ class ScoreGauge:
     _began: float = field(default_factory=time.monotonic)
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
     _captions: int = 0
+    _embedded: int = 0
     _tokens: int = 0
     _latest: str = ""
+    _parts: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for language in self.plan.languages:
             prints = language.fingerprints
             self._seen[language.language.code] = self.ledger.names("scores", prints.scores)
+        self._parts = self._embedding_parts()
 
     def __call__(self) -> Status:
         """Count the parts that are new since the last call."""
@@ -159,13 +163,21 @@ class ScoreGauge:
                 self._captions += tokens.num_rows
                 self._tokens += pc.sum(tokens["mt_tokens"]).as_py() or 0
                 self._latest = code
+        parts = self._embedding_parts()
+        self._embedded += sum(len(part_ids(path)) for path in parts - self._parts)
+        self._parts |= parts
         seconds = max(time.monotonic() - self._began, 1e-9)
         rates = f"{self._captions / seconds:,.0f} captions/s, {self._tokens / seconds:,.0f} tokens/s"
-        return Status(self._captions, planned(self.run), f"{rates}, {self._latest}" if self._latest else rates)
+        done = self._captions + self._embedded
+        return Status(done, planned(self.run), f"{rates}, {self._latest}" if self._latest else rates)
+
+    def _embedding_parts(self) -> frozenset[str]:
+        folder = self.plan.embeddings
+        return frozenset(part.path for part in self.ledger.parts("embeddings", folder)) if folder else frozenset()
 
 
 def planned(run: Run) -> int | None:
-    """Return how many captions, summed over languages, score has to make; None while that is being found out."""
+    """Return how many captions, summed over languages, score has to make and to embed; None while that is found out."""
     counts = [
         int(PurePosixPath(file.path).stem.split("-")[1]) for file in files.listing(files.join(run.work, "planned"))
     ]

@@ -12,7 +12,7 @@ from pipelines.measure import Models, Worker
 from pipelines.plan import Plan
 from pipelines.run import Run
 from pipelines.runner import Collect, Launcher, collected
-from pipelines.units import plan_units
+from pipelines.units import EMBEDDING, plan_units
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Scored:
     """Texts that were there, but measured now, or translated back now."""
     padding: dict[str, float]
     """The share of the source tokens that the engine read that were padding; 0 where it read none."""
+    embedded: int
+    """Source texts whose embeddings were not in the ledger."""
 
 
 def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: int) -> Scored:
@@ -60,6 +62,7 @@ def score(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, texts: in
     return Scored(
         translated=total("translated"),
         rescored=total("rescored"),
+        embedded=sum(n for kind, _, n in counts if kind == "embedded"),
         padding={code: 1 - tokens[code] / padded[code] if padded[code] else 0.0 for code in plan.codes},
     )
 
@@ -80,7 +83,8 @@ class _WithWorker(beam.DoFn):
 class TranslateUnit(_WithWorker):
     """Path of a unit → its parts in the ledger; (what, language, number) for each language.
 
-    Numbers of texts ``translated``, and of their source ``tokens``, without and with padding (``padded``).
+    Numbers of texts ``translated``, and of their source ``tokens``, without and with padding (``padded``); where
+    embeddings are asked for, of texts ``embedded``, in the place of a language `EMBEDDING`.
     """
 
     def process(self, element: str) -> Iterator[tuple[str, str, int]]:
@@ -95,20 +99,32 @@ class TranslateUnit(_WithWorker):
                 yield "translated", plan.language.code, texts.num_rows
                 yield "tokens", plan.language.code, padding.tokens
                 yield "padded", plan.language.code, padding.padded
+        if EMBEDDING in unit.column_names:
+            # After the languages, which have most often embedded the very same list.
+            texts = unit.filter(unit[EMBEDDING])
+            if texts.num_rows:
+                embedded = self.worker.embed(part_name(texts["text_id"]), texts["text_id"], texts["text"])
+                yield "embedded", EMBEDDING, embedded
 
 
 class CompletePart(_WithWorker):
-    """(part, languages) → its missing back-translations and scores in the ledger; (``rescored``, language, texts)."""
+    """(part, languages) → its missing back-translations and scores in the ledger; (``rescored``, language, texts).
+
+    Where `EMBEDDING` is among the languages, its sources are embedded too: (``embedded``, `EMBEDDING`, texts).
+    """
 
     def process(self, element: tuple[str, list[str]]) -> Iterator[tuple[str, str, int]]:
         """Bring one part up to what is asked, in every language that has one of this name: of the same texts."""
         name, codes = element
-        for code in codes:
+        for code in (code for code in codes if code != EMBEDDING):
             plan = self.plan.of(code)
             path = self.ledger.part("translations", plan.fingerprints.translations, name)
             translations = files.read_parquet(path)
             self.worker.complete(plan, name, translations)
             yield "rescored", code, translations.num_rows
+        if EMBEDDING in codes:
+            embedded = self.worker.embed(name, translations["text_id"], translations["source"])
+            yield "embedded", EMBEDDING, embedded
 
 
 def _by_name(stale: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:

@@ -11,6 +11,7 @@ from pipelines.config import Config, ConfigError
 from pipelines.cut import check_rejected, cut, plan_shards
 from pipelines.exclusion import read_evaluation
 from pipelines.ingest import Ingested, ingest
+from pipelines.layout_cost import layout_cost
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan, back_setting, device_of, make_plan
 from pipelines.progress import CutGauge, Reporter, ScoreGauge
@@ -94,6 +95,8 @@ class Stages:
             translated = manifest = audit = None
             if "score" in stages or "cut" in stages:
                 ingested = self._ingest()
+                if "cut" in stages and self.config.shards.layout == "pair":
+                    self.reporter.say(layout_cost(self.run, self.config, ingested))
                 if "score" in stages:
                     translated = self._score(ingested)
                 if "cut" in stages:
@@ -134,6 +137,9 @@ class Stages:
             held = ingested.texts - made
             padding = f"; {scored.padding[code]:.1%} of what the model read was padding" if made else ""
             self.reporter.say(f"{code}: {made:,} texts translated, {held:,} were in the ledger{again}{padding}")
+        if self.plan.embeddings:
+            held = ingested.texts - min(scored.embedded, ingested.texts)
+            self.reporter.say(f"{scored.embedded:,} texts embedded, {held:,} were in the ledger")
         return scored.translated
 
     def _cut(self, ingested: Ingested) -> Manifest:

@@ -24,6 +24,11 @@ class TeacherPlan:
         """Changes whenever the same text might be embedded otherwise; part of a score's fingerprint."""
         return self.files.identity if self.files else load_teacher(self.name).digest
 
+    @property
+    def prefix(self) -> str:
+        """What stands before every text that it reads."""
+        return self.files.prefix if self.files else ""
+
     def knows(self, language: str) -> bool:
         """Return whether the teacher was trained on ``language`` (BCP-47), as far as its files say."""
         return self.files.knows(language) if self.files else load_teacher(self.name).knows(language)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines import files, tables
+from pipelines.embeddings import part_ids
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan
 from pipelines.run import Run
@@ -24,14 +25,18 @@ from pipelines.runner import Collect, Launcher, collected
 GROUP_TEXTS: Final = 200_000
 """Texts that are sorted by length together: some 30 MB, and a hundred units of nearly equal length."""
 
+EMBEDDING: Final = "embedding"
+"""Stands in the place of a language for the embedding of the source text; it is no language's code."""
+
 _KNOWN: Final = pa.schema([pa.field("text_id", pa.binary(16)), pa.field("part", pa.int32())])
 
 
 @dataclass(frozen=True)
 class Index:
-    """Where the ids lie that a ledger has translated into one language, and in which parts."""
+    """Where the ids lie that a ledger has translated into one language, or embedded, and in which parts."""
 
     language: str
+    """BCP-47, or `EMBEDDING`."""
     path: str
     """Arrow file of text_id and part, an index into ``parts``."""
     parts: tuple[str, ...]
@@ -42,9 +47,15 @@ class Planned:
     """What score has to do."""
 
     units: list[str]
-    """Paths of Arrow tables of text_id, text and one bool column for each language, true where the text is lacking."""
+    """Paths of Arrow tables of text_id, text and one bool column for each language, true where the text is lacking.
+
+    Where embeddings are asked for `EMBEDDING` is a column too.
+    """
     stale: list[tuple[str, str]]
-    """(language, part name): translated before, but not measured or translated back as asked."""
+    """(language, part name): translated before, but not measured or translated back as asked.
+
+    (`EMBEDDING`, part name) where the sources of such a part are not embedded either: measuring embeds them anyway.
+    """
     leftovers: list[str]
     """Folders that nobody needs once it is done."""
 
@@ -63,7 +74,7 @@ def plan_units(run: Run, plan: Plan, ledger: Ledger, launcher: Launcher, *, text
     def build(pipeline: beam.Pipeline) -> None:
         found = (
             pipeline
-            | "Languages" >> beam.Create(plan.codes)
+            | "Languages" >> beam.Create([*plan.codes, *([EMBEDDING] if plan.embeddings else [])])
             | "Index the ledger" >> beam.Map(index_ledger, plan=plan, ledger=ledger, run=run)  # Index
             | "All indexes" >> beam.combiners.ToList()
             | "Groups" >> beam.FlatMap(_each_group, groups=groups)  # (group, groups, indexes)
@@ -89,12 +100,16 @@ def _each_group(indexes: list[Index], *, groups: int) -> Iterator[tuple[int, int
 
 
 def index_ledger(language: str, *, plan: Plan, ledger: Ledger, run: Run) -> Index:
-    """Write the ids of all finished translations into ``language`` to one file, a part at a time."""
-    parts = ledger.parts("translations", plan.of(language).fingerprints.translations)
+    """Write the ids of all finished translations into ``language``, or embeddings, to one file, a part at a time."""
+    if language == EMBEDDING:
+        parts = ledger.parts("embeddings", plan.embeddings or "")
+    else:
+        parts = ledger.parts("translations", plan.of(language).fingerprints.translations)
     path = files.join(run.work, "known", f"{language}.arrow")
     with files.written_whole(path) as sink, pa.ipc.new_stream(sink, _KNOWN) as writer:
         for i, part in enumerate(parts):
-            ids = files.read_parquet(part.path, ["text_id"])["text_id"]
+            embedded = language == EMBEDDING
+            ids = part_ids(part.path) if embedded else files.read_parquet(part.path, ["text_id"])["text_id"]
             writer.write_table(pa.table([ids, pa.array(np.full(len(ids), i, dtype=np.int32))], schema=_KNOWN))
     return Index(language, path, tuple(PurePosixPath(part.path).name for part in parts))
 
@@ -129,12 +144,22 @@ class PlanGroup(beam.DoFn):
         texts = texts.sort_by([("length", "ascending"), ("text_id", "ascending")]).drop_columns("length")
         ids = texts["text_id"].combine_chunks()
         lacking: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+        stale: dict[str, list[pa.Array]] = {}
         for index in indexes:
-            known, parts = _known(index, ids, group, groups)
-            lacking[index.language] = pc.invert(pc.is_in(ids, value_set=known)).to_numpy(zero_copy_only=False)
-            for part in sorted(index.parts[i] for i in parts):
+            known = _known(index, ids, group, groups)
+            lacking[index.language] = _absent(ids, known["text_id"])
+            for i in sorted(known["part"].unique().to_pylist()) if index.language != EMBEDDING else ():
+                part = index.parts[i]
                 if part not in self._complete[index.language]:
                     yield beam.pvalue.TaggedOutput("stale", (index.language, part))
+                    stale.setdefault(part, []).append(known.filter(pc.equal(known["part"], i))["text_id"])
+        if EMBEDDING in lacking:
+            bare = ids.filter(pa.array(lacking[EMBEDDING]))
+            for part, found in stale.items():
+                here = pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.binary(16))
+                if pc.any(pc.is_in(here, value_set=bare)).as_py():
+                    yield beam.pvalue.TaggedOutput("stale", (EMBEDDING, part))
+                    lacking[EMBEDDING] &= _absent(ids, here)
         missing = sum(int(lacks.sum()) for lacks in lacking.values())
         # The name says it all: this is for whoever watches, on whatever runner.
         files.write_bytes(files.join(self.run.work, "planned", f"{group:05d}-{missing}"), b"")
@@ -164,15 +189,18 @@ def group_texts(captions: str, group: int, groups: int) -> pa.Table:
     return tables.unique_rows(pa.concat_tables(found), "text_id").combine_chunks()
 
 
-def _known(index: Index, wanted: pa.Array, group: int, groups: int) -> tuple[pa.Array, set[int]]:
-    """Return which of the ids ``wanted``, of one group, are in ``index``, and the parts that hold any of them."""
-    known, parts = [pa.array([], pa.binary(16))], set()
+def _known(index: Index, wanted: pa.Array, group: int, groups: int) -> pa.Table:
+    """Return the rows of ``index`` (text_id, part) whose ids are among ``wanted``, which are of one group."""
+    known = [_KNOWN.empty_table()]
     for rows in _batches(index.path):
         mine = rows.filter(pa.array(tables.id_hashes(rows["text_id"]) % groups == group))
-        here = mine.filter(pc.is_in(mine["text_id"], value_set=wanted)).combine_chunks()
-        known += here["text_id"].chunks
-        parts |= set(here["part"].unique().to_pylist())
-    return pa.concat_arrays(known), parts
+        known.append(mine.filter(pc.is_in(mine["text_id"], value_set=wanted)))
+    return pa.concat_tables(known).combine_chunks()
+
+
+def _absent(ids: pa.Array, known: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return whether each of ``ids`` is not among ``known``, bool [ids], to be changed at will."""
+    return np.array(pc.invert(pc.is_in(ids, value_set=known)))
 
 
 def _batches(path: str) -> Iterator[pa.Table]:

@@ -1,11 +1,13 @@
 """Verify: re-read a finished run and check every promise that its manifest makes."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+import numpy as np
 import orjson
 import pyarrow.compute as pc
 from webdataset.tariterators import group_by_keys, tar_file_expander
@@ -13,7 +15,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from pipelines import files
 from pipelines.run import Run
 from pipelines.runner import RunFailed
-from shards.keys import escape_key
+from shards.keys import escape_key, pair_name
 from shards.manifest import Manifest, ManifestError, Shard, read_manifest
 
 _PAIR_COLUMNS: Final = ["key", "n", "language", "target", "keep", "reasons", "weight"]
@@ -21,8 +23,11 @@ _MOST: Final = 20
 """Problems of one shard that are named; the rest are counted."""
 
 
-_OURS = frozenset(["__key__", "__url__", "__local_path__", "json", "txt"])
+_OURS = frozenset(["__key__", "__url__", "__local_path__", "json", "txt", "npy"])
 """What webdataset and we put in every sample; anything else is its media."""
+
+_UNIT: Final = 0.01
+"""How far the length of an embedding may be from 1: float16 rounds each number to three digits."""
 
 
 @dataclass
@@ -30,9 +35,11 @@ class _Found:
     """What one shard turned out to hold."""
 
     media: int = 0
-    captions: int = 0
+    captions: set[tuple[str, int]] = field(default_factory=set)
     translations: dict[tuple[str, int, str], str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
+    sources: int = 0
+    """Samples of source captions, in layout ``pair``."""
 
 
 def verify(run: Run) -> tuple[list[str], str]:
@@ -50,7 +57,7 @@ def verify(run: Run) -> tuple[list[str], str]:
     for shard in manifest.shards:
         found, broken = _Found(), []
         path = files.join(run.shards, shard.name)
-        for problem in _check_tar(path, shard, found):
+        for problem in _check_tar(path, shard, manifest, found):
             broken.append(problem)
         for key in sorted(found.keys & seen.keys()):
             broken.append(f"key {key!r} is in {seen[key]} too")
@@ -89,7 +96,7 @@ def _strays(run: Run, manifest: Manifest) -> Iterator[str]:
                 yield f"{name.parent.name}/{name.name} is not in the manifest"
 
 
-def _check_tar(path: str, shard: Shard, found: _Found) -> Iterator[str]:
+def _check_tar(path: str, shard: Shard, manifest: Manifest, found: _Found) -> Iterator[str]:
     """Yield what is wrong with one tar, and collect what is in it."""
     if not files.exists(path):
         yield "the file is missing"
@@ -100,22 +107,33 @@ def _check_tar(path: str, shard: Shard, found: _Found) -> Iterator[str]:
     if digest != shard.sha256:
         yield f"SHA-256 is {digest}, the manifest promises {shard.sha256}"
     samples = 0
+    check = _check_pair if manifest.layout == "pair" else _check_item
     try:
         with files.open_raw(path) as stream:
             # The steps of webdataset's own reader, so that what it cannot read is found here.
             for sample in group_by_keys(tar_file_expander([{"url": path, "stream": stream}])):
                 samples += 1
-                yield from _check_sample(sample, shard, found)
+                try:
+                    yield from check(sample, shard, manifest, found)
+                except (KeyError, ValueError, IndexError, StopIteration, TypeError, AttributeError) as error:
+                    yield f"sample {sample['__key__']} is not readable: {error!r}"
     except Exception as error:  # noqa: BLE001  whatever the reader raises on a broken tar is the finding
         yield f"webdataset cannot read it: {error}"
     for name, promised, there in (
         ("samples", shard.samples, samples),
         ("media files", shard.media, found.media),
-        ("captions", shard.captions, found.captions),
+        # Where source captions are left out of the pairs, what has no translation is in no sample.
+        ("captions", shard.captions if manifest.source_pairs else len(found.captions), len(found.captions)),
         ("pairs", shard.pairs, len(found.translations)),
+        ("source captions", len(found.captions) if _sources_apart(manifest) else 0, found.sources),
     ):
         if promised != there:
             yield f"{there:,} {name}, the manifest promises {promised:,}"
+
+
+def _sources_apart(manifest: Manifest) -> bool:
+    """Return whether each source caption is a sample of its own."""
+    return manifest.layout == "pair" and manifest.source_pairs
 
 
 def _digest(path: str) -> tuple[int, str]:
@@ -127,28 +145,73 @@ def _digest(path: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _check_sample(sample: dict[str, Any], shard: Shard, found: _Found) -> Iterator[str]:
+def _check_item(sample: dict[str, Any], shard: Shard, manifest: Manifest, found: _Found) -> Iterator[str]:
+    """Yield what is wrong with a sample of layout ``item``, and collect what is in it."""
+    name, described = sample["__key__"], orjson.loads(sample["json"])
+    key, captions = described["key"], described["captions"]
+    yield from _check_head(sample, described, shard, escape_key(key))
+    if sample["txt"].decode() != captions[0][manifest.source_language]:
+        yield f"sample {name}: .txt is not the first caption"
+    if key in found.keys:
+        yield f"key {key!r} is there twice"
+    found.keys.add(key)
+    found.media += _has_media(sample)
+    for caption in captions:
+        found.captions.add((key, int(caption["n"])))
+        for language, translation in caption["translations"].items():
+            found.translations[key, int(caption["n"]), language] = translation["text"]
+    yield from _check_embeddings(sample, manifest, captions=len(captions))
+
+
+def _check_pair(sample: dict[str, Any], shard: Shard, manifest: Manifest, found: _Found) -> Iterator[str]:
+    """Yield what is wrong with a sample of layout ``pair``, and collect what is in it."""
+    name, described = sample["__key__"], orjson.loads(sample["json"])
+    key, n, language, text = described["key"], int(described["n"]), described["language"], described["text"]
+    yield from _check_head(sample, described, shard, pair_name(key, n, language))
+    if sample["txt"].decode() != text:
+        yield f"sample {name}: .txt is not its text"
+    found.keys.add(key)
+    found.captions.add((key, n))
+    found.media += _has_media(sample)
+    if language != manifest.source_language:
+        if (key, n, language) in found.translations:
+            yield f"{language} of caption {n} of {key!r} is there twice"
+        found.translations[key, n, language] = text
+    elif not manifest.source_pairs:
+        yield f"sample {name} is a source caption, which the manifest says are left out"
+    elif text != described["source"]:
+        yield f"sample {name}: its text is not its source"
+    else:
+        found.sources += 1
+
+
+def _check_head(sample: dict[str, Any], described: dict[str, Any], shard: Shard, expected: str) -> Iterator[str]:
     name = sample["__key__"]
-    try:
-        described = orjson.loads(sample["json"])
-        key, captions = described["key"], described["captions"]
-        first = next(text for field_name, text in captions[0].items() if field_name not in ("n", "translations"))
-        if escape_key(key) != name:
-            yield f"sample {name} says that its key is {key!r}"
-        if described["split"] != shard.split:
-            yield f"sample {name} is of split {described['split']!r}, the shard of {shard.split!r}"
-        if sample["txt"].decode() != first:
-            yield f"sample {name}: .txt is not the first caption"
-        if key in found.keys:
-            yield f"key {key!r} is there twice"
-        found.keys.add(key)
-        found.media += any(field_name not in _OURS for field_name in sample)
-        found.captions += len(captions)
-        for caption in captions:
-            for language, translation in caption["translations"].items():
-                found.translations[key, int(caption["n"]), language] = translation["text"]
-    except (KeyError, ValueError, IndexError, StopIteration, TypeError, AttributeError) as error:
-        yield f"sample {name} is not readable: {error!r}"
+    if name != expected:
+        yield f"sample {name} says that its key is {described['key']!r}"
+    if described["split"] != shard.split:
+        yield f"sample {name} is of split {described['split']!r}, the shard of {shard.split!r}"
+
+
+def _has_media(sample: dict[str, Any]) -> bool:
+    return any(field_name not in _OURS for field_name in sample)
+
+
+def _check_embeddings(sample: dict[str, Any], manifest: Manifest, *, captions: int) -> Iterator[str]:
+    name, made = sample["__key__"], manifest.embeddings
+    if made is None:
+        if "npy" in sample:
+            yield f"sample {name} has embeddings, which the manifest does not name"
+        return
+    if "npy" not in sample:
+        yield f"sample {name} has no embeddings"
+        return
+    vectors = np.load(io.BytesIO(sample["npy"]), allow_pickle=False)
+    if vectors.dtype != made.dtype or vectors.shape != (captions, made.dim):
+        shape = f"{vectors.dtype} {list(vectors.shape)}"
+        yield f"sample {name}: its embeddings are {shape}, the manifest promises {made.dtype} {[captions, made.dim]}"
+    elif not (np.abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1) < _UNIT).all():
+        yield f"sample {name} has embeddings whose length is not 1"
 
 
 def _check_pairs(run: Run, shard: Shard, manifest: Manifest, found: _Found) -> tuple[int, list[str]]:

@@ -21,6 +21,21 @@ def unescape_key(name: str) -> str:
     return _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), name.encode("ascii")).decode()
 
 
+def pair_name(key: str, n: int, language: str) -> str:
+    """Return the name of the sample of one caption in one language: ``KEY-n-de``, or ``KEY-n-zh_Hant`` for zh-Hant.
+
+    The key is escaped, ``n`` a whole number from 0, and a BCP-47 code has its hyphens as underscores: so what stands
+    behind the last two hyphens is the number and the language, and no two captions have one name, whatever their keys.
+    """
+    return f"{escape_key(key)}-{n}-{language.replace('-', '_')}"
+
+
+def split_pair_name(name: str) -> tuple[str, int, str]:
+    """Return the key, the caption's index and the language that `pair_name` made ``name`` of."""
+    key, n, language = name.rsplit("-", 2)
+    return unescape_key(key), int(n), language.replace("_", "-")
+
+
 def key_hash(key: str) -> int:
     """Return the stable 64-bit hash of ``key`` that chooses its shard."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -15,7 +15,10 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class Shard:
-    """One tar. ``captions`` and ``pairs`` count what is in it: every usable caption, every kept pair."""
+    """One tar. ``captions`` and ``pairs`` count what it was made of: every usable caption, every kept pair.
+
+    Both are in it, but for captions in layout ``pair`` that no sample has, where source captions are left out.
+    """
 
     name: str
     """File name, with ``.tar``."""
@@ -62,7 +65,9 @@ class Manifest:
     """By BCP-47 code: the probability of being clean below which pairs were dropped, where a calibration judged."""
     source_language: str = "en"
     layout: str = "item"
-    """``item`` or ``pair``: what a sample is."""
+    """``item`` or ``pair``: whether a sample is a media item with all its captions, or one caption in one language."""
+    source_pairs: bool = True
+    """Whether the source captions are in the samples; only in layout ``pair`` they need not be."""
     embeddings: Embeddings | None = None
     """What made the ``.npy`` of the samples; None where they have none."""
     version: int = VERSION

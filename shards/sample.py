@@ -1,4 +1,4 @@
-"""One training sample: a media item with its captions and their translations, as the files of a tar."""
+"""One training sample as the files of a tar: a media item with all its captions, or with one in one language."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from shards.keys import escape_key
+from shards.keys import escape_key, pair_name
 
 DECIMALS: Final = 4
 """Places behind the point of every weight and score in a sample; in ``pairs/`` they are float32."""
@@ -79,6 +79,64 @@ class Sample:
                 ],
             }
         )
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """One caption in one language with its media item, for trainers that know no more than an image and a text.
+
+    A caption in the source language is its own translation: of weight 1, without scores.
+    """
+
+    key: str
+    split: str
+    n: int
+    language: str
+    """Of the text, BCP-47."""
+    source: str
+    translation: Translation
+    media: bytes | None = None
+    ext: str = ""
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the sample's files in their order in the tar: media, ``.json``, ``.txt`` with the translation."""
+        name = pair_name(self.key, self.n, self.language)
+        if self.media is not None:
+            yield f"{name}.{media_suffix(self.ext)}", self.media
+        yield f"{name}.json", self.to_json()
+        yield f"{name}.txt", self.translation.text.encode()
+
+    def to_json(self) -> bytes:
+        """Return the sample's JSON; the same sample gives the same bytes."""
+        return orjson.dumps(
+            {
+                "key": self.key,
+                "split": self.split,
+                "n": self.n,
+                "language": self.language,
+                "source": self.source,
+                **self.translation.to_json(),
+            }
+        )
+
+
+def pair_samples(sample: Sample, *, source_pairs: bool) -> Iterator[PairSample]:
+    """Yield ``sample`` as pairs: by caption, the source first if ``source_pairs``, then its kept translations."""
+    for caption in sample.captions:
+        translations = dict(caption.translations)
+        if source_pairs:
+            translations = {sample.source_language: Translation(caption.text, 1.0, None, {}), **translations}
+        for language, translation in translations.items():
+            yield PairSample(
+                key=sample.key,
+                split=sample.split,
+                n=caption.n,
+                language=language,
+                source=caption.text,
+                translation=translation,
+                media=sample.media,
+                ext=sample.ext,
+            )
 
 
 def media_suffix(ext: str) -> str:

@@ -6,7 +6,7 @@ import tarfile
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from shards.sample import Sample
+from shards.sample import PairSample, Sample
 
 _BLOCK: Final = tarfile.BLOCKSIZE
 _LONGEST_NAME: Final = 100
@@ -39,7 +39,7 @@ class ShardWriter:
             self._write(bytes(2 * _BLOCK))
             self._write(bytes(-self.size % tarfile.RECORDSIZE))
 
-    def write(self, sample: Sample) -> None:
+    def write(self, sample: Sample | PairSample) -> None:
         """Append the files of ``sample``."""
         parts = []
         for name, content in sample.files():

@@ -19,7 +19,7 @@ _MAX_BYTES: Final = 64 << 20
 _NO_PICTURE: Final = frozenset({"json", "txt", "npy"})
 
 
-def read_thumbnails(wanted: Mapping[str, Set[str]], folder: str) -> dict[str, str]:
+def read_thumbnails(wanted: Mapping[str, Set[str]], folder: str, *, layout: str = "item") -> dict[str, str]:
     """Return ``data:`` URIs of JPEG pictures by key, for the ``wanted`` keys of each shard in ``folder``.
 
     A key whose shard or media is missing, or whose media is no picture that can be read, is left out.
@@ -28,17 +28,24 @@ def read_thumbnails(wanted: Mapping[str, Set[str]], folder: str) -> dict[str, st
     for shard, keys in sorted(wanted.items()):
         path = files.join(folder, f"{shard}.tar")
         if files.exists(path):
-            thumbnails |= _from_shard(path, {escape_key(key): key for key in keys})
+            thumbnails |= _from_shard(path, {escape_key(key): key for key in keys}, pairs=layout == "pair")
     return thumbnails
 
 
-def _from_shard(path: str, names: Mapping[str, str]) -> dict[str, str]:
+def _from_shard(path: str, names: Mapping[str, str], *, pairs: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         with files.open_raw(path) as source, tarfile.open(fileobj=source, mode="r:") as tar:
             for member in tar:
                 name, _, extension = member.name.partition(".")
-                if name in names and extension not in _NO_PICTURE and 0 < member.size <= _MAX_BYTES:
+                if pairs:
+                    name = name.rsplit("-", 2)[0]
+                if (
+                    name in names
+                    and names[name] not in found
+                    and extension not in _NO_PICTURE
+                    and 0 < member.size <= _MAX_BYTES
+                ):
                     content = tar.extractfile(member)
                     picture = _thumbnail(content.read()) if content else None
                     if picture is not None:

@@ -15,8 +15,11 @@ from pipelines.files import is_local
 from pipelines.media import Media
 from pipelines.sources.record import Record, Reject, is_unicode, shown
 
-OWN_EXTENSIONS: Final = frozenset({"json", "txt", "npy"})
-"""Members that a sample has beside its media; a media file of such a name would collide with them."""
+OWN_EXTENSIONS: Final = frozenset({"json", "txt"})
+"""Members that a sample has beside its media; a media file of such a name would collide with them.
+
+An ``.npy`` does not: `shards.sample.media_suffix`.
+"""
 
 _Parts = tuple[tuple[str, str | None], ...]
 
