@@ -194,6 +194,8 @@ def _loader(
     place: Place,
     handler: Handler,
 ) -> Loader:
+    if shuffle < 0:
+        raise LoaderError(f"shuffle is {shuffle}; it is a number of items from 0")
     if (place.rank is None) != (place.world_size is None):
         raise LoaderError("give rank and world_size both, or neither")
     if place.rank is not None and place.world_size is not None and not 0 <= place.rank < place.world_size:

@@ -76,6 +76,7 @@ WRITTEN = b"""{
   },
   "source_language": "en",
   "layout": "item",
+  "source_pairs": true,
   "embeddings": {
     "teacher": "muse",
     "identity": "muse-0.2.1",
