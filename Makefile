@@ -20,7 +20,7 @@ types: .venv/.dev
 imports: .venv/.dev
 	$(BIN)/lint-imports
 
-unit: .venv/.dev
+unit: .venv/.dev .venv/.readers
 	$(BIN)/python -m pytest -q -n auto
 
 format: .venv/.dev
@@ -35,6 +35,13 @@ format: .venv/.dev
 
 .venv/.dev: .venv/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# open_clip and torchvision for tests/readers, in a folder of their own: beside transformers, a torchvision that was made
+# for another torch than the one installed breaks it.
+.venv/.readers: tests/readers/requirements.txt .venv/.dev
+	rm -rf .venv/readers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/readers -r $<
 	touch $@
 
 clean:

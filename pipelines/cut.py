@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.utils.shared import Shared
@@ -339,6 +340,7 @@ def _commit(
     if problems:
         raise RunFailed("the sums do not come out, which is a defect of captionloom: " + "; ".join(problems))
     _remove_stale(run, {record["name"] for record in records})
+    files.write_bytes(run.sizes, orjson.dumps(manifest.sizes(), option=orjson.OPT_INDENT_2))
     files.write_bytes(run.manifest, manifest.to_json())
     return manifest
 

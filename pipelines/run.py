@@ -70,6 +70,11 @@ class Run:
         return files.join(self.shards, "manifest.json")
 
     @property
+    def sizes(self) -> str:
+        """Samples in each tar, by its name: where open_clip looks for them."""
+        return files.join(self.shards, "sizes.json")
+
+    @property
     def audit(self) -> str:
         """``audit.json`` and ``report.html``."""
         return files.join(self.root, "audit")

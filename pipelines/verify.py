@@ -52,6 +52,7 @@ def verify(run: Run) -> tuple[list[str], str]:
         return [f"{run.manifest}: {error}"], ""
     problems = [f"manifest.json: {problem}" for problem in manifest.problems()]
     problems += _strays(run, manifest)
+    problems += _check_sizes(run, manifest)
     pairs = rejects = 0
     seen: dict[str, str] = {}
     for shard in manifest.shards:
@@ -94,6 +95,18 @@ def _strays(run: Run, manifest: Manifest) -> Iterator[str]:
             name = PurePosixPath(file.path)
             if name.stem not in names:
                 yield f"{name.parent.name}/{name.name} is not in the manifest"
+
+
+def _check_sizes(run: Run, manifest: Manifest) -> Iterator[str]:
+    if not files.exists(run.sizes):
+        yield "shards/sizes.json is missing"
+        return
+    try:
+        same = orjson.loads(files.read_bytes(run.sizes)) == manifest.sizes()
+    except orjson.JSONDecodeError:
+        same = False
+    if not same:
+        yield "shards/sizes.json does not say how many samples the manifest promises"
 
 
 def _check_tar(path: str, shard: Shard, manifest: Manifest, found: _Found) -> Iterator[str]:

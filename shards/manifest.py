@@ -77,6 +77,10 @@ class Manifest:
         """Captions in all shards."""
         return sum(shard.captions for shard in self.shards)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the samples in each shard by its name, as open_clip reads them from ``sizes.json``."""
+        return {shard.name: shard.samples for shard in self.shards}
+
     def problems(self) -> list[str]:
         """Return the identities that do not hold, each as a sentence; empty where all do."""
         kept = sum(shard.pairs for shard in self.shards)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import sample, write_shards
+from small_shards import sample, write_shards
 from webdataset.handlers import ignore_and_continue
 
 from shards.loader import Loader, LoaderError, ShardError, captions, embeddings, triplets

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import sample, write_shards
+from small_shards import sample, write_shards
 
 from shards.urls import LoaderError, find_shards
 

@@ -44,8 +44,8 @@ def stopped_build(project: Project, moment: int, when: str, number: signal.Signa
     )
 
 
-# The build has 61 renames: to 4 it reads, to 16 it plans, to 45 it translates; then come pairs, tar and record of each
-# of four shards, the manifest (59) and the audit.
+# The build has 62 renames: to 4 it reads, to 16 it plans, to 45 it translates; then come pairs, tar and record of each
+# of four shards, their sizes (59), the manifest (60) and the audit.
 @pytest.mark.parametrize(
     ("moment", "when"),
     [
@@ -58,7 +58,8 @@ def stopped_build(project: Project, moment: int, when: str, number: signal.Signa
         (47, "after"),
         (53, "before"),
         (59, "before"),
-        (60, "after"),
+        (60, "before"),
+        (61, "after"),
     ],
 )
 def test_killed_build_continues_to_identical_shards(
