@@ -25,17 +25,22 @@ def layout_cost(run: Run, config: Config, ingested: Ingested) -> str:
     rows = [_rows(path) for path in parts]
     languages = len(config.languages)
     each = languages + config.shards.source_pairs
-    what = f"{languages} language{'s' if languages > 1 else ''}" + (", and the source" * config.shards.source_pairs)
+    what = f"{_number(languages, 'language')}{', and the source' if config.shards.source_pairs else ''}"
+    most = f"layout pair: up to {_number(each, 'sample')} a caption ({what})"
     sizes = list(_sizes(parts, rows))
     if not sizes:
-        return f"layout pair: up to {each} samples a caption ({what}); there are no media to be repeated"
+        return f"{most}; there are no media to be repeated"
     copies = each * sum(rows) / max(1, sum(ingested.keys.values()))
-    said = f"layout pair: up to {each} samples a caption ({what}), so a media file is written up to {copies:.1f} times"
+    said = f"{most}, so a media file is written up to {copies:.1f} times"
     known = [size for size in sizes if size is not None]
     if not known:
         return f"{said}; how large they are is not known here"
     total = each * sum(rows) * sum(known) / len(known)
     return f"{said}: about {_shown(total)} of media at most, instead of {_shown(total / copies)} in layout item"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _rows(path: str) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.config import Config, InputConfig, TranslateConfig
+from pipelines.config import Config, InputConfig, ShardsConfig, TranslateConfig
 
 
 def demo_config() -> Config:
@@ -11,4 +11,9 @@ def demo_config() -> Config:
     source = InputConfig(
         format="jsonl", path=[str(here / "captions.jsonl")], media=f"{here}/{{image}}", media_root=str(here)
     )
-    return Config(input=source, languages=["de", "fr", "cs", "zh"], translate=TranslateConfig(back_translation=True))
+    return Config(
+        input=source,
+        languages=["de", "fr", "cs", "zh"],
+        translate=TranslateConfig(back_translation=True),
+        shards=ShardsConfig(embeddings=True),
+    )

@@ -1,5 +1,6 @@
 """What the documentation says is what the code does."""
 
+import json
 import os
 import re
 import shlex
@@ -53,6 +54,52 @@ def test_readme_shows_what_show_prints(demo: tuple[Path, str]) -> None:
     shown = block("README.md", "show").splitlines()
 
     assert without_numbers(done.stdout.splitlines()[: len(shown)]) == without_numbers(shown)
+
+
+_LOADING = """
+import json, sys
+found = {}
+for name in ("triplets", "captions", "embeddings", "huggingface"):
+    space = {}
+    exec(open(f"{name}.py").read(), space)
+    found[name] = space
+item, batch = found["triplets"]["item"], found["captions"]["batch"]
+rows = found["huggingface"]["rows"]
+print(json.dumps({
+    "triplet": [item["media"].mode, bool(item["translation"]), bool(item["back"]), item["weight"] >= 0.5],
+    "texts": [len(found["captions"]["texts"]) == len(batch) > 0, batch[0]["language"] in ("en", "de", "fr", "cs")],
+    "embedding": [len(found["embeddings"]["pixels"].shape), list(found["embeddings"]["target"].shape)],
+    "rows": [len(rows), sorted(rows[0]), len(rows[0]["json"]["captions"])],
+}))
+"""
+
+
+def test_examples_of_loading_run(demo: tuple[Path, str]) -> None:
+    """Every example of docs/loading.md does what it says on the demo's shards, in about ten lines."""
+    for name in ("triplets", "captions", "embeddings", "huggingface"):
+        example = block("docs/loading.md", name)
+        assert len(example.splitlines()) <= 11
+        (demo[0] / f"{name}.py").write_text(example)
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(demo[0] / "hf")}
+    command = [sys.executable, "-c", _LOADING]
+    done = subprocess.run(command, cwd=demo[0], capture_output=True, text=True, check=True, env=environment)
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "triplet": ["RGB", True, True, True],
+        "texts": [True, True],
+        "embedding": [3, [512]],
+        "rows": [18, ["jpg", "json", "txt"], 5],
+    }
+
+
+def test_the_configuration_of_embeddings_is_one(tmp_path: Path) -> None:
+    """It is accepted with nothing said of the teacher."""
+    (tmp_path / "config.yaml").write_text(
+        block("README.md", "config") + block("docs/loading.md", "embeddings configuration")
+    )
+    config, problems = load_config(str(tmp_path / "config.yaml"))
+    assert problems == []
+    assert config is not None
+    assert (config.shards.embeddings, config.score.teacher) == (True, "muse")
 
 
 def test_readme_configuration_is_one(tmp_path: Path) -> None:
@@ -181,7 +228,15 @@ def test_tables_of_reasons_and_thresholds_are_those_of_the_code() -> None:
     assert filled(before) == before
 
 
-PAGES = ["README.md", "docs/using.md", "docs/exports.md", "docs/noise.md", "docs/training.md", "docs/contributing.md"]
+PAGES = [
+    "README.md",
+    "docs/using.md",
+    "docs/loading.md",
+    "docs/exports.md",
+    "docs/noise.md",
+    "docs/training.md",
+    "docs/contributing.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

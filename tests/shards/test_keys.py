@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.keys import escape_key, key_hash, shard_name, unescape_key
+from shards.keys import escape_key, key_hash, pair_name, shard_name, split_pair_name, unescape_key
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -74,3 +74,41 @@ def test_hash(key: str, value: int) -> None:
 def test_shard_name(split: str, index: int, name: str) -> None:
     """Names sort by number, and a split with a dot is escaped like a key."""
     assert shard_name(split, index) == name
+
+
+CODES = st.from_regex(
+    r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-[a-z0-9]{5,8}|-[0-9][a-z0-9]{3})?(-x(-[a-z0-9]{1,8}){1,3})?",
+    fullmatch=True,
+)
+"""BCP-47: language, script, region, variant, private use. Of `de-x-1-fr` one could not tell `fr`, if hyphens stayed."""
+
+NUMBERS = st.integers(0, 2**31 - 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "n", "language", "name"),
+    [
+        ("COCO_val2014_000000000042", 0, "de", "COCO_val2014_000000000042-0-de"),
+        ("a-1-de", 12, "zh-Hant", "a-1-de-12-zh_Hant"),
+        ("a.b", 3, "es-419", "a%2Eb-3-es_419"),
+        ("", 0, "en", "-0-en"),
+    ],
+)
+def test_a_pair_written_out(key: str, n: int, language: str, name: str) -> None:
+    """The escaped key, the caption's number and the language, whose hyphens are underscores."""
+    assert pair_name(key, n, language) == name
+    assert split_pair_name(name) == (key, n, language)
+
+
+@given(KEYS, NUMBERS, CODES)
+def test_a_pair_name_is_taken_apart(key: str, n: int, language: str) -> None:
+    """Whatever the key, the three parts come back, so different ones never have one name; and it holds no dot."""
+    name = pair_name(key, n, language)
+    assert split_pair_name(name) == (key, n, language)
+    assert re.fullmatch(r"[A-Za-z0-9_%-]+", name)
+
+
+@given(st.lists(st.tuples(st.text("a-_10%", max_size=6), st.integers(0, 12), CODES), unique=True, max_size=30))
+def test_pair_names_never_collide(pairs: list[tuple[str, int, str]]) -> None:
+    """Keys made of what names are made of, numbers and languages: as many names as there are pairs."""
+    assert len({pair_name(*pair) for pair in pairs}) == len(pairs)

@@ -9,7 +9,7 @@ from apache_beam.io.filesystem import FileMetadata, FileSystem
 from apache_beam.io.localfilesystem import LocalFileSystem
 from user import Project
 
-from pipelines.config import Config, InputConfig, RunnerConfig, ScoreConfig, ShardsConfig, TranslateConfig
+from pipelines.config import Config, InputConfig, RunnerConfig, ShardsConfig, TranslateConfig
 from pipelines.progress import Reporter
 from pipelines.run import Run
 from pipelines.runner import Launcher
@@ -97,9 +97,8 @@ def test_everything_may_be_on_a_remote_filesystem(away: Path) -> None:
     config = Config(
         input=InputConfig(format="jsonl", path="away://bucket/captions.jsonl", media="away://bucket/photos/{key}.jpg"),
         languages=["de"],
-        score=ScoreConfig(teacher="none"),
         translate=TranslateConfig(beam_size=1, unit_size=32),
-        shards=ShardsConfig(samples_per_shard=10),
+        shards=ShardsConfig(samples_per_shard=10, embeddings=True),
         runner=RunnerConfig(workers=2),
     )
     plan, problems = check(config)
