@@ -16,7 +16,7 @@ SIZE: Final = 160
 """Pixels at most, each way."""
 _QUALITY: Final = 70
 _MAX_BYTES: Final = 64 << 20
-_NO_PICTURE: Final = frozenset({"json", "txt", "npy"})
+_NO_PICTURE: Final = frozenset({"json", "txt", "npy", "features.npy"})
 
 
 def read_thumbnails(wanted: Mapping[str, Set[str]], folder: str, *, layout: str = "item") -> dict[str, str]:

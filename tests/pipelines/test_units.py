@@ -3,17 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipelines import files, units
 from pipelines.captions import CAPTIONS, text_ids
 from pipelines.config import Config, InputConfig, RunnerConfig, ScoreConfig, TranslateConfig
+from pipelines.embeddings import write_embeddings
 from pipelines.ledger import SCORES, TRANSLATIONS, Ledger, part_name
 from pipelines.plan import Plan, make_plan
 from pipelines.run import Run
 from pipelines.runner import Launcher
-from pipelines.units import Planned, group_texts, plan_units
+from pipelines.units import EMBEDDING, Planned, group_texts, plan_units
 
 TEXTS = [f"A dog number {'x' * n}." for n in range(40)]
 
@@ -146,3 +148,38 @@ def test_missing_back_translations_make_a_part_stale(run: Run, plan: Plan, tmp_p
     prints = replace(german.fingerprints, backs="de-back")
     with_back = replace(plan, languages=(replace(german, fingerprints=prints), plan.languages[1]))
     assert planned(run, with_back, ledger).stale == [("de", name)]
+
+
+def test_texts_that_are_not_embedded(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """Where embeddings are asked for a unit says which texts lack one, though nothing has to be translated."""
+    ledger = Ledger(str(tmp_path / "ledger"))
+    captions(run, TEXTS)
+    for language in ("de", "cs"):
+        translated(ledger, plan, language, TEXTS)
+    with_embeddings = replace(plan, embeddings="en-0")
+    ids = pa.chunked_array([text_ids(pa.array(TEXTS[:18]))])
+    write_embeddings(ledger.part("embeddings", "en-0", "part-a.arrow"), ids, np.ones((18, 2)))
+
+    assert planned(run, plan, ledger).units == []
+    made = planned(run, with_embeddings, ledger)
+
+    assert [held(path)["text"] for path in made.units] == [TEXTS[16:32], TEXTS[32:]]
+    assert held(made.units[0])[EMBEDDING] == [False, False] + [True] * 14
+    assert held(made.units[0])["de"] == [False] * 16
+    assert made.stale == []
+
+
+def test_sources_that_are_measured_again_are_embedded_with_it(run: Run, plan: Plan, tmp_path: Path) -> None:
+    """A part that has to be measured embeds its sources anyway: they are no unit's, unless all of them are there."""
+    ledger = Ledger(str(tmp_path / "ledger"))
+    captions(run, TEXTS)
+    german = translated(ledger, plan, "de", TEXTS[:20], scored=False)
+    other = translated(ledger, plan, "de", TEXTS[20:], scored=False)
+    translated(ledger, plan, "cs", TEXTS)
+    ids = pa.chunked_array([text_ids(pa.array(TEXTS[20:]))])
+    write_embeddings(ledger.part("embeddings", "en-0", "part-a.arrow"), ids, np.ones((20, 2)))
+
+    made = planned(run, replace(plan, embeddings="en-0"), ledger)
+
+    assert made.units == []
+    assert made.stale == sorted([("de", german), ("de", other), (EMBEDDING, german)])

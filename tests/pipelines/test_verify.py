@@ -419,3 +419,16 @@ def test_many_problems_are_counted(run_copy: Path) -> None:
     found = [problem for problem in problems(run_copy) if problem.startswith("val-000000.tar: ")]
     assert len(found) == 21
     assert found[-1] == "val-000000.tar: and 11 more"
+
+
+def test_sizes_for_open_clip(run_copy: Path) -> None:
+    """``sizes.json`` says what the manifest promises, or is missed."""
+    path = run_copy / "shards" / "sizes.json"
+    sizes = json.loads(path.read_text())
+    assert sum(sizes.values()) == 6
+    path.write_text(json.dumps({**sizes, "val-000000.tar": 2}))
+    assert problems(run_copy) == ["shards/sizes.json does not say how many samples the manifest promises"]
+    path.write_text("{")
+    assert problems(run_copy) == ["shards/sizes.json does not say how many samples the manifest promises"]
+    path.unlink()
+    assert problems(run_copy) == ["shards/sizes.json is missing"]

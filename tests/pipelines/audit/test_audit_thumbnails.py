@@ -50,6 +50,15 @@ def test_key_is_found_by_its_escaped_name(tmp_path: Path) -> None:
     assert list(read_thumbnails({"s": {"a.b/c d.é"}}, str(tmp_path))) == ["a.b/c d.é"]
 
 
+def test_pairs_show_their_item_once(tmp_path: Path) -> None:
+    """In layout ``pair`` the name goes on behind the key; a key that ends like one is not mistaken for it."""
+    members = {"a-0-en.jpg": _jpeg(9, 9), "a-0-de.jpg": b"not looked at", "a-0-de-1-zh_Hant.jpg": _jpeg(300, 9)}
+    _write_tar(tmp_path / "s.tar", members)
+    found = read_thumbnails({"s": {"a", "a-0-de"}}, str(tmp_path), layout="pair")
+    assert {key: _decoded(uri).size for key, uri in found.items()} == {"a": (9, 9), "a-0-de": (160, 5)}
+    assert read_thumbnails({"s": {"a"}}, str(tmp_path)) == {}
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", _jpeg(64, 64)[:100], b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
 def test_what_is_no_picture_is_left_out(tmp_path: Path, content: bytes) -> None:
     """Empty, foreign and broken media give no picture and no error."""

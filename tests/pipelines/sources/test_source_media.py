@@ -120,6 +120,11 @@ def test_fields_are_mapped_and_numbers_written_out() -> None:
     assert found == Media("/data/x-12-k.jpg", "jpg")
 
 
+def test_features_are_media() -> None:
+    """An ``.npy`` is as good as a picture or a video: in a sample it has a name that is not the embeddings'."""
+    assert _template("/data/{file}").locate(_record(file="a.npy")) == Media("/data/a.npy", "npy")
+
+
 @pytest.mark.parametrize("name", ["a", "a.json", "a.txt", "a.jpg?size=1", "a.jp g", ".jpg"])
 def test_extensions_that_a_sample_cannot_have_are_refused(name: str) -> None:
     """A member needs a plain extension that none of the sample's own members has."""
