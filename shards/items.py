@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from webdataset.autodecode import ImageHandler, imagespecs
 
-from shards.stream import Epoch
 from shards.urls import LoaderError
 
 Scores = Mapping[str, tuple[float | None, float | None]] | Callable[[Mapping[str, Any]], bool]
@@ -29,8 +28,8 @@ SOURCE: Final = ""
 class Maker(Protocol):
     """Makes items of a sample."""
 
-    def items(self, sample: dict[str, Any], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the items of ``sample``, whose JSON is ``described``."""
+    def items(self, sample: dict[str, Any], described: dict[str, Any], epoch: int) -> Iterator[dict[str, Any]]:
+        """Yield the items of ``sample``, whose JSON is ``described``, in one epoch."""
         ...
 
 
@@ -71,7 +70,7 @@ class Triplets:
     language: str
     wanted: Wanted
 
-    def items(self, _: dict[str, Any], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def items(self, _: dict[str, Any], described: dict[str, Any], __: int) -> Iterator[dict[str, Any]]:
         """Yield them in the order of the captions."""
         for n, source, translations in _captions(described):
             found = translations.get(self.language)
@@ -96,9 +95,8 @@ class Captions:
     """BCP-47 code, or `SOURCE`, → how likely it is drawn beside the others."""
     wanted: Wanted
     seed: int
-    epoch: Epoch
 
-    def items(self, _: dict[str, Any], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def items(self, _: dict[str, Any], described: dict[str, Any], epoch: int) -> Iterator[dict[str, Any]]:
         """Yield the one that is drawn; nothing where there is none to draw from."""
         choices: dict[str, list[dict[str, Any]]] = {code: [] for code, odds in self.odds.items() if odds}
         for n, source, translations in _captions(described, "captions"):
@@ -110,7 +108,7 @@ class Captions:
         codes = [code for code, found in choices.items() if found]
         if codes:
             # By the key, not by what was drawn before: whoever reads the sample draws the same.
-            dice = random.Random(number_of("caption", self.seed, self.epoch.value, described["key"]))  # noqa: S311
+            dice = random.Random(number_of("caption", self.seed, epoch, described["key"]))  # noqa: S311
             (code,) = dice.choices(codes, [self.odds[code] for code in codes])
             yield {"key": described["key"], **dice.choice(choices[code])}
 
@@ -132,7 +130,7 @@ class Embeddings:
 
     dtype: npt.DTypeLike
 
-    def items(self, sample: dict[str, Any], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def items(self, sample: dict[str, Any], described: dict[str, Any], _: int) -> Iterator[dict[str, Any]]:
         """Yield the one item of the sample."""
         found = list(_captions(described, "embeddings"))
         if NPY not in sample:

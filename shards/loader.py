@@ -149,9 +149,8 @@ def captions(
         raise LoaderError("no languages, and source=False: there is nothing to draw")
     counted = _sizes(found, languages, source=source, given=sizes)
     odds = {code: size ** (1 / temperature) for code, size in counted.items()}
-    number = Epoch(epoch)
-    draw = Captions(odds, Wanted(min_weight, scores), seed, number)
-    return _loader(found, draw, number, seed, shuffle, decode, Place(rank, world_size), handler)
+    draw = Captions(odds, Wanted(min_weight, scores), seed)
+    return _loader(found, draw, Epoch(epoch), seed, shuffle, decode, Place(rank, world_size), handler)
 
 
 def embeddings(
@@ -200,7 +199,7 @@ def _loader(
         raise LoaderError("give rank and world_size both, or neither")
     if place.rank is not None and place.world_size is not None and not 0 <= place.rank < place.world_size:
         raise LoaderError(f"rank is {place.rank} of {place.world_size}; ranks count from 0")
-    stages: list[Any] = [_Read(found.urls, seed, epoch, shuffle > 0, place, handler), _Make(maker, handler)]
+    stages: list[Any] = [_Read(found.urls, seed, epoch, shuffle > 0, place, handler), _Make(maker, epoch, handler)]
     if shuffle > 0:
         stages.append(_Shuffle(shuffle, seed, epoch, place))
     if decode is not None:
@@ -231,16 +230,19 @@ class _Make:
     """Samples → items."""
 
     maker: Maker
+    epoch: Epoch
     handler: Handler
 
     def __call__(self, samples: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        epoch = self.epoch.value  # as this iteration begins; another may be set before it ends
         for sample in samples:
             try:
                 described = orjson.loads(sample["json"])
                 ext = next((name for name in sample if not name.startswith("__") and name not in _NO_MEDIA), None)
                 media = {"media": sample[ext] if ext else None, "ext": (ext or "").rpartition(".")[2]}
                 items = [
-                    {**item, **media, "__url__": sample["__url__"]} for item in self.maker.items(sample, described)
+                    {**item, **media, "__url__": sample["__url__"]}
+                    for item in self.maker.items(sample, described, epoch)
                 ]
             except (KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
                 if self.handler(_of_sample(sample["__url__"], sample["__key__"], error)):

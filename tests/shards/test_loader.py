@@ -151,6 +151,16 @@ def test_set_epoch(shards: Path) -> None:
     assert list(keys) == first
 
 
+def test_an_epoch_is_drawn_to_its_end(shards: Path) -> None:
+    """What is set while an iteration is under way is the next one's."""
+    loader = captions(shards, languages=["de", "fr"])
+    expected = [repr(item) for item in loader]
+    under_way = iter(loader)
+    begun = [repr(next(under_way))]
+    loader.set_epoch(1)
+    assert begun + [repr(item) for item in under_way] == expected
+
+
 def test_repeat_goes_on_with_the_next_epochs(shards: Path) -> None:
     """Three repetitions from epoch 4 on are the epochs 4, 5 and 6, and a second iteration begins there again."""
     load = partial(captions, shards, languages=["de"], shuffle=3)
