@@ -98,7 +98,7 @@ class Captions:
 
     def items(self, _: dict[str, Any], described: dict[str, Any], epoch: int) -> Iterator[dict[str, Any]]:
         """Yield the one that is drawn; nothing where there is none to draw from."""
-        choices: dict[str, list[dict[str, Any]]] = {code: [] for code, odds in self.odds.items() if odds}
+        choices: dict[str, list[dict[str, Any]]] = {code: [] for code in self.odds}
         for n, source, translations in _captions(described, "captions"):
             if SOURCE in choices:
                 choices[SOURCE].append(_drawn(n, source, _source_language(described), {"text": source}))

@@ -9,6 +9,7 @@ between them, by the number of the sample, so that none idles and nothing comes 
 """
 
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -148,7 +149,11 @@ def captions(
     if not languages and not source:
         raise LoaderError("no languages, and source=False: there is nothing to draw")
     counted = _sizes(found, languages, source=source, given=sizes)
-    odds = {code: size ** (1 / temperature) for code, size in counted.items()}
+    largest = max(counted.values())
+    # As shares of the largest, so that no temperature is too low; not 0, or an item with nothing else would be lost.
+    odds = {
+        code: max((size / largest) ** (1 / temperature), sys.float_info.min) for code, size in counted.items() if size
+    }
     draw = Captions(odds, Wanted(min_weight, scores), seed)
     return _loader(found, draw, Epoch(epoch), seed, shuffle, decode, Place(rank, world_size), handler)
 

@@ -234,6 +234,16 @@ def test_temperature(shards: Path) -> None:
             assert abs(drawn[code] - number) < 140, (temperature, drawn)
 
 
+def test_extreme_temperatures(shards: Path) -> None:
+    """Next to 0 only the largest language is drawn where there is any of it; one of size 0 never is."""
+    low = captions(shards, languages=["de", "fr"], temperature=1e-6)
+    assert {item["language"] for item in low} == {"en"}
+    only = captions(shards, languages=["de", "fr"], source=False, temperature=1e-6, scores=lambda found: len(found) < 2)
+    assert {item["language"] for item in only} == {"fr"}
+    none = captions(shards, languages=["de", "fr"], temperature=math.inf, sizes={"en": 1, "de": 0, "fr": 0})
+    assert {item["language"] for item in none} == {"en"}
+
+
 def test_sizes_may_be_given(shards: Path) -> None:
     """A language of size 0 is never drawn; sizes stand in for a manifest where there is none."""
     items = captions(shards, languages=["de", "fr"], sizes={"en": 0, "de": 3, "fr": 0})
