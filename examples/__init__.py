@@ -1,0 +1,1 @@
+"""Trainers that read captionloom's shards: small, and whole."""
