@@ -1,7 +1,7 @@
 # Two commands do everything, set-up included: make demo, make test.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-SOURCES := pipelines translate filters shards tests benchmarks tools
+SOURCES := pipelines translate filters shards tests benchmarks tools examples
 
 .PHONY: demo test lint types imports unit format clean
 

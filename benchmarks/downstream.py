@@ -2,31 +2,30 @@
 
     python -m benchmarks.downstream --work DIR [--language de] [--jobs N] [--quick] [--json FILE]
 
-The corpus is that of `examples.flickr8k`: 800 photos with 4,000 English captions and 28,864 captions of Multi30k's training
-set without photos, translated by ``mini`` and back (``captionloom build``). Noise is planted in an exact share of the
-translations as ``captionloom noise`` does it: the translation of another caption (``misaligned``, what the literature on
-noisy correspondence plants, Huang et al. 2021), or all kinds evenly. Everything behind the translations is captionloom's
-own: back-translation, scores, calibration (``captionloom calibrate``, which is told nothing of what was planted) and shards.
-`examples.train_cl2cm` is then trained on
+The corpus is that of `examples.flickr8k`: 800 photos with some 4,000 English captions, and 28,864 captions of
+Multi30k's training set without photos, translated by ``mini`` and back (``captionloom build``). Noise is planted in an
+exact share of the translations as ``captionloom noise`` does it: the translation of another caption (``misaligned``,
+what the literature on noisy correspondence plants, Huang et al. 2021), or all kinds evenly. Everything behind the
+translations is captionloom's own: back-translation, scores, calibration (``captionloom calibrate``, which is told
+nothing of what was planted) and shards. `examples.train_cl2cm` is then trained on
 
 - ``everything``: no rule, every pair weighs 1;
 - ``rules``: what the default rules keep, every pair weighs 1;
-- ``rules + their weights``: the same with the weights that the default rules give;
-- ``rules + calibrated weights``: the same with the probability of being clean as the weight.
+- ``rules + calibrated weights``: the same with the probability of being clean as the weight;
+- ``rules + their weights``: the same with the weights that the default rules give.
 
-Tested are human captions in the language: against 200 photos that nothing was trained on, and against the English captions
-of test_2016_flickr, both ways. Every setting is trained with the same number of steps and the settings of the example, none
-of which was chosen by these tests. The noise is planted once; the standard deviation is that of the seeds of the training.
+Tested are human captions in the language: against 200 photos that nothing was trained on, and against the English
+captions of test_2016_flickr, both ways. Every setting is trained for as many steps. The noise is planted once; the
+standard deviation is that of the seeds of the training.
 
 What is finished lies in ``--work`` and is not done again: the same command goes on where it was stopped.
 """
 
-import argparse
 import json
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -54,6 +53,9 @@ NOISES: Final = (
     Noise("all kinds 20 %", 0.2, tuple(KINDS)),
     Noise("all kinds 40 %", 0.4, tuple(KINDS)),
 )
+
+CALIBRATED_ON: Final = 1500
+"""Texts that a calibration plants noise in."""
 
 SPLITS: Final = ("photos", "text")
 """The two runs of each setting."""
@@ -183,35 +185,40 @@ def cut(bench: Bench, noise: Noise, rows: int) -> None:
         bench.build(bench.run(noise, "calibrated", split), split, ledger, *by)
 
 
-def train_cell(bench: Bench, cell: Cell, steps: int) -> Path:
-    """Train, test and write the figures of one cell; in a process of its own."""
+def train_cells(bench: Bench, wanted: Sequence[Cell], steps: int) -> list[str]:
+    """Train, test and write the figures of ``wanted``, all of one noise and cut; in a process of its own."""
     import torch
 
     from examples.train_cl2cm import evaluate, read_pairs, read_photos, train
 
     torch.set_num_threads(1)
-    with np.load(bench.embedded(cell.noise)) as held:
+    noise, cut_name = wanted[0].noise, wanted[0].treatment.cut
+    with np.load(bench.embedded(noise)) as held:
         known = dict(zip(held["texts"].tolist(), held["vectors"].astype(np.float32), strict=True))
 
     def embed(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         return np.stack([known[text] for text in texts])
 
-    with Stopwatch() as watch:
-        runs = [str(bench.run(cell.noise, cell.treatment.cut, split)) for split in SPLITS]
-        pairs = read_pairs(runs, bench.language, embed, weighted=cell.treatment.weighted)
-        model = train(read_photos(runs[0]), pairs, steps=steps, seed=cell.seed)
-        found = evaluate(model, bench.corpus / "tests", bench.language, embed)
-    figures = {"pairs": len(pairs.keys), "cpu": watch.cpu, "steps": steps, **found}
-    files.write_bytes(str(bench.result(cell)), json.dumps(figures, indent=1).encode())
-    return bench.result(cell)
+    runs = [str(bench.run(noise, cut_name, split)) for split in SPLITS]
+    photos, pairs = read_photos(runs[0]), read_pairs(runs, bench.language, embed)
+    for cell in wanted:
+        with Stopwatch() as watch:
+            model = train(photos, pairs, steps=steps, seed=cell.seed, weighted=cell.treatment.weighted)
+            found = evaluate(model, bench.corpus / "tests", bench.language, embed)
+        figures = {"pairs": len(pairs.keys), "cpu": watch.cpu, "seconds": watch.seconds, "steps": steps, **found}
+        files.write_bytes(str(bench.result(cell)), json.dumps(figures, indent=1).encode())
+    return [cell.name for cell in wanted]
 
 
-def cells(noises: Sequence[Noise], seeds: int) -> Iterator[Cell]:
-    """Yield every training; a whole table with one seed first."""
-    for seed in range(seeds):
-        for noise in noises:
-            for treatment in TREATMENTS:
-                yield Cell(noise, treatment, seed)
+def groups(bench: Bench, noises: Sequence[Noise], seeds: int) -> list[list[Cell]]:
+    """Return the trainings that are missing, those of the same shards together, which are then read once."""
+    found: list[list[Cell]] = []
+    for noise in noises:
+        for name in dict.fromkeys(treatment.cut for treatment in TREATMENTS):
+            same = [treatment for treatment in TREATMENTS if treatment.cut == name]
+            every = [Cell(noise, treatment, seed) for treatment in same for seed in range(seeds)]
+            found.append([cell for cell in every if not bench.result(cell).exists()])
+    return [group for group in found if group]
 
 
 def main() -> None:
@@ -220,20 +227,21 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where everything is kept, 2 GB")
     parser.add_argument("--language", default="de", help="de, fr (or cs, for which muse has no similarity)")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1200, help="of each training (default 1200)")
+    parser.add_argument("--captions", type=int, metavar="N", help="of the captions without photos the first N (all)")
+    parser.add_argument("--steps", type=int, default=400, help="of each training (default 400)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="trainings at a time")
     parser.add_argument("--quick", action="store_true", help="next to nothing of everything: a test, no measurement")
     options = parser.parse_args()
     needed(options.data / "multi30k" / "train.images.txt.gz")
     needed(options.data / "flickr8k_1k" / "efficientnet_lite2.npz")
     bench = Bench(options.work.resolve(), options.language)
-    noises, steps, seeds, rows, captions = NOISES, options.steps, options.seeds, 2000, None
+    noises, seeds, rows = NOISES, options.seeds, CALIBRATED_ON
     if options.quick:
-        noises, steps, seeds, rows, captions = (NOISES[0], NOISES[2]), 4, 2, 200, 400
+        noises, seeds, rows, options.captions, options.steps = (NOISES[0], NOISES[2]), 2, 200, 400, 4
     watches = {name: Stopwatch() for name in ("corpus", "noise", "shards", "training")}
     began = time.perf_counter()
     with watches["corpus"]:
-        prepare(bench, options.data, captions=captions)
+        prepare(bench, options.data, captions=options.captions)
     with watches["noise"]:
         teacher = Remembering()
         for noise in noises:
@@ -242,7 +250,125 @@ def main() -> None:
         for noise in noises:
             cut(bench, noise, rows)
     with watches["training"]:
-        wanted = [cell for cell in cells(noises, seeds) if not bench.result(cell).exists()]
+        missing = groups(bench, noises, seeds)
         with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-            for done in as_completed([pool.submit(train_cell, bench, cell, steps) for cell in wanted]):
-                print(f"{time.perf_counter() - began:6.0f} s  {done.result().stem}", flush=True)
+            for done in as_completed([pool.submit(train_cells, bench, group, options.steps) for group in missing]):
+                print(f"{time.perf_counter() - began:6.0f} s  {', '.join(done.result())}", flush=True)
+    reports = [summary(bench, noises, seeds), full(bench, noises, seeds), kept(bench, noises)]
+    said = ", ".join(f"{name} {watch.seconds:.0f} s" for name, watch in watches.items())
+    reports[0].notes.append(
+        f"this time: {said} (what was done before is not in it); {options.jobs} trainings at a time"
+    )
+    for report in reports:
+        print(markdown(report))
+    if options.json:
+        content = {"rows": reports[0].rows, "notes": reports[0].notes, **{r.title: r.rows for r in reports}}
+        files.write_bytes(str(options.json), json.dumps(content, indent=1).encode())
+
+
+TESTS: Final = {"photos": "photos", "captions": "captions"}
+"""Name of a test → its title."""
+
+
+def figures(bench: Bench, noise: Noise, treatment: Treatment, seeds: int) -> list[dict[str, Any]]:
+    """Return the figures of each seed."""
+    return [json.loads(bench.result(Cell(noise, treatment, seed)).read_text("utf-8")) for seed in range(seeds)]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return mean ± sample standard deviation."""
+    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values) if len(values) > 1 else 0:.1f}"
+
+
+def summary(bench: Bench, noises: Sequence[Noise], seeds: int) -> Report:
+    """Return SumR of each setting."""
+    report = Report(
+        f"SumR (0 to 600), {bench.language}, mean ± standard deviation of {seeds} seeds",
+        {"noise": "s", "trained on": "s", "pairs": ",d", **{f"SumR {title}": "s" for title in TESTS.values()}},
+    )
+    for noise in noises:
+        for treatment in TREATMENTS:
+            found = figures(bench, noise, treatment, seeds)
+            sums = [spread([one[test]["SumR"] for one in found]) for test in TESTS]
+            report.add(noise.name, treatment.name, found[0]["pairs"], *sums)
+    return report
+
+
+def full(bench: Bench, noises: Sequence[Noise], seeds: int) -> Report:
+    """Return the recalls of each setting."""
+    ranks = [f"{way}R@{k}" for way in ("", "back ") for k in (1, 5, 10)]
+    report = Report(
+        "Recalls in percent: from captions (to photos, to English captions) and back",
+        {"noise": "s", "trained on": "s", "test": "s", **dict.fromkeys(ranks, "s")},
+    )
+    for noise in noises:
+        for treatment in TREATMENTS:
+            found = figures(bench, noise, treatment, seeds)
+            for test, title in TESTS.items():
+                cells_of = [spread([one[test][rank] for one in found]) for rank in ranks]
+                report.add(noise.name, treatment.name, title, *cells_of)
+    return report
+
+
+def kept(bench: Bench, noises: Sequence[Noise]) -> Report:
+    """Return what the default rules and the calibration make of the planted noise, by distinct text."""
+    report = Report(
+        "The share that the rules keep of clean and of noisy pairs, and the mean weight of those",
+        {
+            "noise": "s",
+            "kept, clean": ".1%",
+            "kept, noisy": ".1%",
+            "noise among kept": ".1%",
+            "rules' weight, clean": ".3f",
+            "noisy": ".3f",
+            "calibrated weight, clean": ".3f",
+            "noisy ": ".3f",
+        },
+    )
+    for noise in noises:
+        cells_of: list[float | None] = []
+        judged = {name: _judged(bench, noise, name) for name in ("rules", "calibrated")}
+        spoilt, keep = judged["rules"][0], judged["rules"][1]
+        cells_of += [_mean(keep[~spoilt]), _mean(keep[spoilt]), _mean(spoilt[keep])]
+        for name in ("rules", "calibrated"):
+            noisy, keep, weight = judged[name]
+            cells_of += [_mean(weight[keep & ~noisy]), _mean(weight[keep & noisy])]
+        report.add(noise.name, *cells_of)
+    return report
+
+
+def _mean(values: np.ndarray[Any, Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _judged(bench: Bench, noise: Noise, name: str) -> tuple[np.ndarray[Any, Any], ...]:
+    """Return (noisy, keep, weight) of every distinct text of a cut."""
+    folders = [bench.run(noise, name, split) / "pairs" for split in SPLITS]
+    pairs = pa.concat_tables([pq.read_table(folder, columns=["text_id", "keep", "weight"]) for folder in folders])
+    distinct = pairs.group_by("text_id", use_threads=False).aggregate([("keep", "first"), ("weight", "first")])
+    noisy = np.zeros(distinct.num_rows, bool)
+    path = bench.work / _slug(noise.name) / "planted.parquet"
+    if path.exists():
+        planted = pq.read_table(path)
+        spoilt = planted.filter(pc.is_valid(planted["noise_kind"]))["text_id"]
+        noisy = pc.is_in(distinct["text_id"], value_set=spoilt.combine_chunks()).to_numpy(zero_copy_only=False)
+    return noisy, distinct["keep_first"].to_numpy(), distinct["weight_first"].to_numpy()
+
+
+def markdown(report: Report) -> str:
+    """Return a report as a table in Markdown, with its notes."""
+    rows = [
+        ["" if row[name] is None else format(row[name], form) for name, form in report.columns.items()]
+        for row in report.rows
+    ]
+    lines = [list(report.columns), ["---"] * len(report.columns), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n\n".join([f"{report.title}:", table, *report.notes]) + "\n"
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    main()

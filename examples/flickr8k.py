@@ -4,8 +4,8 @@
 
 writes to the folder ``--out``:
 
-- ``photos.jsonl``, ``features/KEY.npy`` and ``photos.yaml``: 800 photos with five English captions each and their visual
-  features (float16 [1280], EfficientNet-Lite2);
+- ``photos.jsonl``, ``features/KEY.npy`` and ``photos.yaml``: 800 photos with up to five English captions each, and
+  their visual features (float16 [1280], EfficientNet-Lite2);
 - ``text.jsonl`` and ``text.yaml``: English captions of Multi30k's training set, without photos;
 - ``tests/``: ``photos.jsonl`` and ``features.npy``, 200 other photos with one human caption each in English, German and
   French, and some in Chinese; ``captions.jsonl``, Multi30k's test_2016_flickr in English, German, French and Czech.
@@ -58,7 +58,7 @@ def prepare(data: Path, out: Path, languages: Iterable[str], *, tested: int = TE
     references = {row["key"]: row for row in _rows(data / "flickr8k_1k" / "references.jsonl") if row["multi30k"]}
     with np.load(data / "flickr8k_1k" / "efficientnet_lite2.npz") as found:
         features = dict(zip(found["keys"].tolist(), found["features"], strict=True))
-    chosen = test_photos(references, tested)
+    chosen = tested_photos(references, tested)
     human = [dict(zip(("en", "de", "fr", "cs"), row, strict=True)) for row in _lines(data, "test_2016_flickr")]
     (out / "tests").mkdir(parents=True, exist_ok=True)
     (out / "features").mkdir(exist_ok=True)
@@ -69,8 +69,11 @@ def prepare(data: Path, out: Path, languages: Iterable[str], *, tested: int = TE
     train = [key for key in captions if key not in set(chosen)]
     for key in train:
         np.save(out / "features" / f"{key}.npy", features[key])
-    _write(out / "photos.jsonl", ({"key": key, "captions": captions[key]} for key in train))
     said = {_words(text) for key in chosen for text in captions[key]} | {_words(row["en"]) for row in human}
+    _write(
+        out / "photos.jsonl",
+        ({"key": key, "captions": [text for text in captions[key] if _words(text) not in said]} for key in train),
+    )
     names = _gzipped(data / "multi30k" / "train.images.txt.gz")
     texts = [
         {"key": Path(name).stem, "caption": text}
@@ -79,13 +82,15 @@ def prepare(data: Path, out: Path, languages: Iterable[str], *, tested: int = TE
     ]
     _write(out / "text.jsonl", texts)
     for name, media in (("photos", "  media: features/{key}.npy\n"), ("text", "")):
-        config = _CONFIG.format(name=name, media=media, languages=", ".join(languages), ledger=(out / "ledger").resolve())
+        config = _CONFIG.format(
+            name=name, media=media, languages=", ".join(languages), ledger=(out / "ledger").resolve()
+        )
         (out / f"{name}.yaml").write_text(config, encoding="utf-8")
     return len(train), len(texts)
 
 
-def test_photos(references: Mapping[str, Mapping[str, Any]], number: int) -> list[str]:
-    """Return the keys of ``number`` photos: those outside Multi30k's training set, and others, drawn the same each time.
+def tested_photos(references: Mapping[str, Mapping[str, Any]], number: int) -> list[str]:
+    """Return the keys of ``number`` photos: those outside Multi30k's training set, and others drawn, always the same.
 
     ``references`` has the photos with captions in Multi30k, by key.
     """
@@ -115,7 +120,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _lines(data: Path, name: str) -> Iterator[tuple[str, ...]]:
-    yield from zip(*(_gzipped(data / "multi30k" / f"{name}.{code}.gz") for code in ("en", "de", "fr", "cs")), strict=True)
+    yield from zip(
+        *(_gzipped(data / "multi30k" / f"{name}.{code}.gz") for code in ("en", "de", "fr", "cs")), strict=True
+    )
 
 
 def _gzipped(path: Path) -> list[str]:

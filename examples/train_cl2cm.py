@@ -23,8 +23,8 @@ import argparse
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -35,6 +35,7 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import nn
 
 from examples.retrieval import line, recalls
+from filters.similarity import load_teacher
 from shards.loader import embeddings, triplets
 
 Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -48,9 +49,8 @@ _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u340
 
 
 def tokens(text: str) -> list[int]:
-    """Return the buckets of the words of ``text``, and of each two that follow each other; never none."""
-    words = _TOKEN.findall(text.lower()) or [""]
-    return [zlib.crc32(gram.encode()) % BUCKETS for gram in [*words, *map(" ".join, zip(words, words[1:], strict=False))]]
+    """Return the buckets of the words of ``text``; never none."""
+    return [zlib.crc32(word.encode()) % BUCKETS for word in _TOKEN.findall(text.lower()) or [""]]
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ class Bags:
 
 
 class TextEncoder(nn.Module):
-    """A bag of hashed words and pairs of words → float [texts, ``dimension``], rows of length 1."""
+    """A bag of hashed words → float [texts, ``dimension``], rows of length 1."""
 
     def __init__(self, dimension: int, width: int = 256) -> None:
         super().__init__()
         self.words = nn.EmbeddingBag(BUCKETS, width, mode="mean", sparse=True)
         nn.init.normal_(self.words.weight, std=0.1)
-        self.head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Dropout(0.1), nn.Linear(512, dimension))
+        self.head = nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, dimension))
 
     def forward(self, ids: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of the texts whose tokens begin at ``offsets`` in ``ids``."""
@@ -108,9 +108,9 @@ class ImageBranch(nn.Module):
     def __init__(self, features: torch.Tensor, dimension: int) -> None:
         """Take the scale of each feature from the training photos' ``features`` [photos, features]."""
         super().__init__()
-        self.register_buffer("mean", features.mean(0))
-        self.register_buffer("scale", 1 / (features.std(0) + 1e-3))
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(features.shape[1], dimension))
+        self.mean = nn.Buffer(features.mean(0))
+        self.scale = nn.Buffer(1 / (features.std(0) + 1e-3))
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(features.shape[1], dimension))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of the photos of ``features``."""
@@ -152,8 +152,8 @@ def read_photos(urls: str) -> Photos:
     )
 
 
-def read_pairs(urls: Sequence[str], language: str, embed: Embed, *, weighted: bool = True) -> Pairs:
-    """Read the pairs of one language from shards; unless ``weighted``, each weighs 1.
+def read_pairs(urls: Sequence[str], language: str, embed: Embed) -> Pairs:
+    """Read the pairs of one language from shards.
 
     ``embed`` is the teacher: what the shards hold are the embeddings of the sources, not of the back-translations.
     """
@@ -172,7 +172,7 @@ def read_pairs(urls: Sequence[str], language: str, embed: Embed, *, weighted: bo
         translations=Bags.of([item["translation"] for item in items]),
         sources=found,
         backs=torch.from_numpy(backs),
-        weights=torch.tensor([item["weight"] if weighted else 1.0 for item in items]),
+        weights=torch.tensor([float(item["weight"]) for item in items]),
         keys=tuple(item["key"] for item in items),
     )
 
@@ -220,19 +220,23 @@ def train(
     photos: Photos,
     pairs: Pairs,
     *,
-    steps: int = 1200,
+    steps: int = 400,
     batch: int = 256,
-    batch_photos: int = 128,
+    batch_photos: int = 64,
     rate: float = 2e-3,
     back: float = 0.5,
+    weighted: bool = True,
     seed: int = 0,
 ) -> Model:
     """Return a trained model; equal arguments give the same one on the same machine.
 
     A step takes ``batch`` of all ``pairs`` and ``batch_photos`` photos, each with one English caption and one
     translation of a caption of its own, where ``pairs`` has one. ``back`` is how much the back-translation counts
-    beside the source; ``rate`` is Adam's, warmed up for 50 steps and then falling to 0.
+    beside the source; ``rate`` is Adam's, warmed up for 50 steps and then falling to 0. Unless ``weighted``, every pair
+    weighs 1.
     """
+    if not weighted:
+        pairs = replace(pairs, weights=torch.ones_like(pairs.weights))
     torch.manual_seed(seed)
     dimension = pairs.sources.shape[1]
     model = Model(ImageBranch(photos.features, dimension), TextEncoder(dimension))
@@ -251,7 +255,7 @@ def train(
         )
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in optimizers:
-            optimizer.step()
+            optimizer.step()  # type: ignore[no-untyped-call]
     model.image.eval()
     model.text.eval()
     return model
@@ -268,12 +272,12 @@ def _photo_loss(
     model: Model, photos: Photos, pairs: Pairs, chosen: torch.Tensor, described: Sequence[torch.Tensor]
 ) -> torch.Tensor:
     images = model.image(photos.features[chosen])
-    english = torch.stack([_any(photos.captions[i]) for i in chosen.tolist()])
+    english = torch.stack([draw(photos.captions[i]) for i in chosen.tolist()])
     loss = contrastive(images, english, torch.ones(len(chosen)))
     at = [place for place, i in enumerate(chosen.tolist()) if len(described[i])]
     if not at:
         return loss
-    rows = torch.stack([_any(described[i]) for i in chosen[at].tolist()])
+    rows = torch.stack([draw(described[i]) for i in chosen[at].tolist()])
     weights = pairs.weights[rows]
     found = model.text(*pairs.translations.of_rows(rows))
     loss = loss + contrastive(found, images[at], weights)
@@ -290,7 +294,8 @@ def _rows_of(photos: Photos, pairs: Pairs) -> list[torch.Tensor]:
     return [torch.tensor(found, dtype=torch.long) for found in rows.values()]
 
 
-def _any(rows: torch.Tensor) -> torch.Tensor:
+def draw(rows: torch.Tensor) -> torch.Tensor:
+    """Return one of ``rows``, each as likely."""
     return rows[int(torch.randint(len(rows), ()))]
 
 
@@ -320,14 +325,26 @@ def evaluate(model: Model, tests: Path, language: str, embed: Embed) -> dict[str
     }
 
 
-def remembering(embed: Embed) -> Embed:
-    """Return ``embed`` that embeds no text twice."""
-    known: dict[str, npt.NDArray[np.float32]] = {}
+def main() -> None:
+    """Train and test."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", help="the run with the photos, or its shards")
+    parser.add_argument("texts", nargs="*", help="further runs of the same teacher, with or without media")
+    parser.add_argument("--language", required=True, help="to train an encoder for")
+    parser.add_argument("--tests", type=Path, required=True, metavar="DIR", help="what examples.flickr8k wrote")
+    parser.add_argument("--teacher", default="muse", help="the bundled teacher that the shards' embeddings are of")
+    parser.add_argument("--unweighted", action="store_true", help="every pair weighs 1")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    teacher = load_teacher(options.teacher)
+    pairs = read_pairs([options.photos, *options.texts], options.language, teacher.embed)
+    photos = read_photos(options.photos)
+    print(f"{len(photos.keys):,} photos and {len(pairs.keys):,} pairs; mean weight {pairs.weights.mean():.2f}")
+    model = train(photos, pairs, steps=options.steps, seed=options.seed, weighted=not options.unweighted)
+    for test, found in evaluate(model, options.tests, options.language, teacher.embed).items():
+        print(line(f"{options.language} to {test}", found))
 
-    def embedded(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, embed(new), strict=True))
-        return np.stack([known[text] for text in texts])
 
-    return embedded
+if __name__ == "__main__":
+    main()
