@@ -109,7 +109,7 @@ class ImageBranch(nn.Module):
         """Take the scale of each feature from the training photos' ``features`` [photos, features]."""
         super().__init__()
         self.mean = nn.Buffer(features.mean(0))
-        self.scale = nn.Buffer(1 / (features.std(0) + 1e-3))
+        self.scale = nn.Buffer(1 / (features.std(0, correction=0) + 1e-3))
         self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(features.shape[1], dimension))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
