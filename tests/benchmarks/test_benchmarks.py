@@ -1,12 +1,15 @@
 """The benchmark scripts run, on a few captions, and say what they promise; nothing here looks at a time."""
 
 import gzip
+import itertools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from tiny_encoders import save_encoder
@@ -121,6 +124,59 @@ def test_ingest_speed_reads_the_same_captions_in_every_format(data: Path) -> Non
     rows = figures("ingest_speed", data, "--captions", "50", "--megabytes", "1")
     assert [row["captions"] for row in rows[:10]] == [50] * 10
     assert [rows[i]["format"] for i in (1, 10)] == ["jsonl, COCO kept out", "jsonl, 1 MB"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Return a folder laid out as ../shared/data, with 210 photos of four features and 420 captions without photos."""
+    who = ["A dog", "A brown cat", "Two men", "A small child", "A woman in red", "An old man", "A white horse"]
+    does = ["runs over", "sits on", "looks at", "walks to", "plays near", "waits at"]
+    where = ["the green grass .", "a wooden bench .", "the wide beach .", "an old house .", "a busy street .",
+             "the blue lake .", "a tall tree .", "the snowy hill .", "a parked car .", "the red door ."]  # fmt: skip
+    said = [" ".join(words) for words in itertools.product(who, does, where)]
+    folder = tmp_path / "data"
+    (folder / "multi30k").mkdir(parents=True)
+    (folder / "flickr8k_1k").mkdir()
+    keys = [f"{i}_x" for i in range(210)]
+    with (folder / "flickr8k_1k" / "captions.jsonl").open("w") as sink:
+        for key, caption in zip(keys, said, strict=False):
+            sink.write(json.dumps({"key": key, "captions": [caption]}) + "\n")
+    with (folder / "flickr8k_1k" / "references.jsonl").open("w") as sink:
+        for key, caption in zip(keys, said, strict=False):
+            human = {"split": "train", **{code: f"{caption} {code}" for code in ("en", "de", "fr", "cs")}}
+            sink.write(json.dumps({"key": key, "multi30k": human, "zh_human_written": []}) + "\n")
+    features = np.random.default_rng(0).normal(size=(210, 4)).astype(np.float16)
+    np.savez(folder / "flickr8k_1k" / "efficientnet_lite2.npz", keys=np.array(keys), features=features)
+    for code in ("en", "de", "fr", "cs"):
+        human = "".join(f"{caption} {code} {i}\n" for i, caption in enumerate(said[:12]))
+        (folder / "multi30k" / f"test_2016_flickr.{code}.gz").write_bytes(gzip.compress(human.encode()))
+    names = "".join(f"{1000 + i}.jpg\n" for i in range(len(said)))
+    (folder / "multi30k" / "train.images.txt.gz").write_bytes(gzip.compress(names.encode()))
+    (folder / "multi30k" / "train.en.gz").write_bytes(gzip.compress("\n".join([*said, ""]).encode()))
+    return folder
+
+
+@pytest.mark.slow
+def test_downstream_trains_on_every_treatment_and_does_nothing_twice(photos: Path) -> None:
+    """Two noises and four treatments; 40 % of the translations are noisy; a second run trains and builds nothing."""
+    work = photos.parent / "work"
+    options = ("--quick", "--jobs", "2", "--work", str(work))
+    rows = figures("downstream", photos, *options)
+    treatments = ["everything", "rules", "rules + calibrated weights", "rules + their weights"]
+    assert [(row["noise"], row["trained on"]) for row in rows] == [
+        (noise, treatment) for noise in ("none", "misaligned 40 %") for treatment in treatments
+    ]
+    everything, kept = rows[4]["pairs"], rows[5]["pairs"]
+    assert everything == rows[0]["pairs"]
+    assert isinstance(everything, int)
+    assert isinstance(kept, int)
+    assert kept < 0.8 * everything
+    planted = pq.read_table(work / "misaligned-40" / "planted.parquet")
+    assert planted.num_rows - planted["noise_kind"].null_count == round(0.4 * planted.num_rows)
+    states = {path: path.stat().st_mtime_ns for path in work.rglob("*.json") if path.parent.name in ("results", "cut")}
+    assert len(states) >= 2 * 4 * 2
+    figures("downstream", photos, *options)
+    assert {path: path.stat().st_mtime_ns for path in states} == states
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_the_image_branch_takes_the_scale_of_the_training_photos() -> None:
     assert torch.allclose(one(features), other(1000 * features), atol=2e-2)
 
 
-WORDS = "hund katze vogel pferd auto boot kind ball baum haus berg see".split()
+WORDS = ["hund", "katze", "vogel", "pferd", "auto", "boot", "kind", "ball", "baum", "haus", "berg", "see"]
 
 
 def toy(wrong: int = 0) -> tuple[Photos, Pairs]:
