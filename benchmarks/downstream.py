@@ -12,7 +12,8 @@ nothing of what was planted) and shards. `examples.train_cl2cm` is then trained 
 - ``everything``: no rule, every pair weighs 1;
 - ``rules``: what the default rules keep, every pair weighs 1;
 - ``rules + calibrated weights``: the same with the probability of being clean as the weight;
-- ``rules + their weights``: the same with the weights that the default rules give.
+- ``rules + their weights``: the same with the weights that the default rules give;
+- ``the clean ones``: what a filter would keep that knows what was planted; every pair weighs 1.
 
 Tested are human captions in the language: against 200 photos that nothing was trained on, and against the English
 captions of test_2016_flickr, both ways. Every setting is trained for as many steps. The noise is planted once; the
@@ -68,6 +69,8 @@ class Treatment:
     name: str
     cut: str
     weighted: bool
+    perfect: bool = False
+    """Whether what was planted is known and left out."""
 
 
 TREATMENTS: Final = (
@@ -75,7 +78,13 @@ TREATMENTS: Final = (
     Treatment("rules", "rules", weighted=False),
     Treatment("rules + calibrated weights", "calibrated", weighted=True),
     Treatment("rules + their weights", "rules", weighted=True),
+    Treatment("the clean ones", "everything", weighted=False, perfect=True),
 )
+
+
+def treatments(noise: Noise) -> tuple[Treatment, ...]:
+    """Return what is trained for one noise: of nothing planted all are the clean ones."""
+    return tuple(one for one in TREATMENTS if noise.kinds or not one.perfect)
 
 
 @dataclass(frozen=True)
@@ -194,15 +203,17 @@ def train_cells(bench: Bench, wanted: Sequence[Cell], steps: int) -> list[str]:
     from examples.train_cl2cm import evaluate, read_pairs, read_photos, train
 
     torch.set_num_threads(1)
-    noise, cut_name = wanted[0].noise, wanted[0].treatment.cut
+    noise, treatment = wanted[0].noise, wanted[0].treatment
     with np.load(bench.embedded(noise)) as held:
         known = dict(zip(held["texts"].tolist(), held["vectors"].astype(np.float32), strict=True))
 
     def embed(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
         return np.stack([known[text] for text in texts])
 
-    runs = [str(bench.run(noise, cut_name, split)) for split in SPLITS]
-    photos, pairs = read_photos(runs[0]), read_pairs(runs, bench.language, embed)
+    runs = [str(bench.run(noise, treatment.cut, split)) for split in SPLITS]
+    spoilt = spoilt_captions(bench, noise) if treatment.perfect else set()
+    pairs = read_pairs(runs, bench.language, embed, wanted=lambda item: (item["key"], item["n"]) not in spoilt)
+    photos = read_photos(runs[0])
     for cell in wanted:
         with Stopwatch() as watch:
             model = train(photos, pairs, steps=steps, seed=cell.seed, weighted=cell.treatment.weighted)
@@ -212,12 +223,25 @@ def train_cells(bench: Bench, wanted: Sequence[Cell], steps: int) -> list[str]:
     return [cell.name for cell in wanted]
 
 
+def spoilt_captions(bench: Bench, noise: Noise) -> set[tuple[str, int]]:
+    """Return (key, n) of the captions whose translation is noise."""
+    pairs = pa.concat_tables(
+        [
+            pq.read_table(bench.run(noise, "everything", split) / "pairs", columns=["key", "n", "text_id"])
+            for split in SPLITS
+        ]
+    )
+    chosen = pairs.filter(pc.is_in(pairs["text_id"], value_set=_planted(bench, noise)))
+    return set(zip(chosen["key"].to_pylist(), chosen["n"].to_pylist(), strict=True))
+
+
 def groups(bench: Bench, noises: Sequence[Noise], seeds: int) -> list[list[Cell]]:
     """Return the trainings that are missing, those of the same shards together, which are then read once."""
     found: list[list[Cell]] = []
     for noise in noises:
-        for name in dict.fromkeys(treatment.cut for treatment in TREATMENTS):
-            same = [treatment for treatment in TREATMENTS if treatment.cut == name]
+        shards = {treatment: (treatment.cut, treatment.perfect) for treatment in treatments(noise)}
+        for which in dict.fromkeys(shards.values()):
+            same = [treatment for treatment, one in shards.items() if one == which]
             every = [Cell(noise, treatment, seed) for treatment in same for seed in range(seeds)]
             found.append([cell for cell in every if not bench.result(cell).exists()])
     return [group for group in found if group]
@@ -289,7 +313,7 @@ def summary(bench: Bench, noises: Sequence[Noise], seeds: int) -> Report:
         {"noise": "s", "trained on": "s", "pairs": ",d", **{f"SumR {title}": "s" for title in TESTS.values()}},
     )
     for noise in noises:
-        for treatment in TREATMENTS:
+        for treatment in treatments(noise):
             found = figures(bench, noise, treatment, seeds)
             sums = [spread([one[test]["SumR"] for one in found]) for test in TESTS]
             report.add(noise.name, treatment.name, found[0]["pairs"], *sums)
@@ -304,7 +328,7 @@ def full(bench: Bench, noises: Sequence[Noise], seeds: int) -> Report:
         {"noise": "s", "trained on": "s", "test": "s", **dict.fromkeys(ranks, "s")},
     )
     for noise in noises:
-        for treatment in TREATMENTS:
+        for treatment in treatments(noise):
             found = figures(bench, noise, treatment, seeds)
             for test, title in TESTS.items():
                 cells_of = [spread([one[test][rank] for one in found]) for rank in ranks]
@@ -348,13 +372,16 @@ def _judged(bench: Bench, noise: Noise, name: str) -> tuple[np.ndarray[Any, Any]
     folders = [bench.run(noise, name, split) / "pairs" for split in SPLITS]
     pairs = pa.concat_tables([pq.read_table(folder, columns=["text_id", "keep", "weight"]) for folder in folders])
     distinct = pairs.group_by("text_id", use_threads=False).aggregate([("keep", "first"), ("weight", "first")])
-    noisy = np.zeros(distinct.num_rows, bool)
-    path = bench.work / _slug(noise.name) / "planted.parquet"
-    if path.exists():
-        planted = pq.read_table(path)
-        spoilt = planted.filter(pc.is_valid(planted["noise_kind"]))["text_id"]
-        noisy = pc.is_in(distinct["text_id"], value_set=spoilt.combine_chunks()).to_numpy(zero_copy_only=False)
+    noisy = pc.is_in(distinct["text_id"], value_set=_planted(bench, noise)).to_numpy(zero_copy_only=False)
     return noisy, distinct["keep_first"].to_numpy(), distinct["weight_first"].to_numpy()
+
+
+def _planted(bench: Bench, noise: Noise) -> pa.Array:
+    """Return the text_id of what was planted."""
+    if not noise.kinds:
+        return pa.array([], pa.binary(16))
+    planted = pq.read_table(bench.work / _slug(noise.name) / "planted.parquet")
+    return planted.filter(pc.is_valid(planted["noise_kind"]))["text_id"].combine_chunks()
 
 
 def markdown(report: Report) -> str:

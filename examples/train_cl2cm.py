@@ -23,10 +23,10 @@ import argparse
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -152,8 +152,10 @@ def read_photos(urls: str) -> Photos:
     )
 
 
-def read_pairs(urls: Sequence[str], language: str, embed: Embed) -> Pairs:
-    """Read the pairs of one language from shards.
+def read_pairs(
+    urls: Sequence[str], language: str, embed: Embed, *, wanted: Callable[[Mapping[str, Any]], bool] | None = None
+) -> Pairs:
+    """Read the pairs of one language from shards; with ``wanted``, those items of `triplets` of which it is true.
 
     ``embed`` is the teacher: what the shards hold are the embeddings of the sources, not of the back-translations.
     """
@@ -162,7 +164,7 @@ def read_pairs(urls: Sequence[str], language: str, embed: Embed) -> Pairs:
         for item in embeddings(urls)
         for n, vector in zip(item["n"], item["embeddings"], strict=True)
     }
-    items = list(triplets(urls, language=language))
+    items = [item for item in triplets(urls, language=language) if wanted is None or wanted(item)]
     backs = np.stack([sources[item["key"], item["n"]] for item in items])
     there = [i for i, item in enumerate(items) if item["back"]]
     found = torch.from_numpy(backs.copy())
