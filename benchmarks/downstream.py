@@ -292,13 +292,14 @@ def main() -> None:
         files.write_bytes(str(options.json), json.dumps(content, indent=1).encode())
 
 
-TESTS: Final = {"photos": "photos", "captions": "captions"}
+TESTS: Final = {"photos": "to photos and back", "captions": "to English captions and back"}
 """Name of a test → its title."""
 
 
 def figures(bench: Bench, noise: Noise, treatment: Treatment, seeds: int) -> list[dict[str, Any]]:
-    """Return the figures of each seed."""
-    return [json.loads(bench.result(Cell(noise, treatment, seed)).read_text("utf-8")) for seed in range(seeds)]
+    """Return the figures of each seed that is finished."""
+    paths = [bench.result(Cell(noise, treatment, seed)) for seed in range(seeds)]
+    return [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -309,14 +310,14 @@ def spread(values: Sequence[float]) -> str:
 def summary(bench: Bench, noises: Sequence[Noise], seeds: int) -> Report:
     """Return SumR of each setting."""
     report = Report(
-        f"SumR (0 to 600), {bench.language}, mean ± standard deviation of {seeds} seeds",
-        {"noise": "s", "trained on": "s", "pairs": ",d", **{f"SumR {title}": "s" for title in TESTS.values()}},
+        f"SumR (0 to 600), {bench.language}, mean ± standard deviation over seeds",
+        {"noise": "s", "trained on": "s", "pairs": ",d", "seeds": "d", **dict.fromkeys(TESTS.values(), "s")},
     )
     for noise in noises:
         for treatment in treatments(noise):
             found = figures(bench, noise, treatment, seeds)
             sums = [spread([one[test]["SumR"] for one in found]) for test in TESTS]
-            report.add(noise.name, treatment.name, found[0]["pairs"], *sums)
+            report.add(noise.name, treatment.name, found[0]["pairs"], len(found), *sums)
     return report
 
 
