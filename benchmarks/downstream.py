@@ -1,6 +1,6 @@
 """Does filtering pay? Retrieval by models trained on noisy translations: all of them, filtered, and weighted.
 
-    python -m benchmarks.downstream --work DIR [--language de] [--jobs N] [--quick] [--json FILE]
+    python -m benchmarks.downstream [--work DIR] [--language de] [--captions N] [--seeds N] [--jobs N] [--quick]
 
 The corpus is that of `examples.flickr8k`: 800 photos with some 4,000 English captions, and 28,864 captions of
 Multi30k's training set without photos, translated by ``mini`` and back (``captionloom build``). Noise is planted in an
@@ -143,6 +143,15 @@ def _slug(name: str) -> str:
     return "-".join("".join(sign if sign.isalnum() else " " for sign in name).split())
 
 
+def claim(bench: Bench, settings: dict[str, Any]) -> None:
+    """Write down what is measured in this folder; ends the script where something else is."""
+    path = bench.work / "settings.json"
+    held = json.loads(path.read_text("utf-8")) if path.exists() else settings
+    if held != settings:
+        raise SystemExit(f"{bench.work} holds a measurement with {held}, not {settings}: give another --work")
+    files.write_bytes(str(path), json.dumps(settings).encode())
+
+
 def prepare(bench: Bench, data: Path, *, captions: int | None) -> None:
     """Write the corpus, with ``captions`` of the captions without photos (None: all), and build it without noise."""
     from examples.flickr8k import prepare as write_corpus
@@ -250,7 +259,7 @@ def groups(bench: Bench, noises: Sequence[Noise], seeds: int) -> list[list[Cell]
 def main() -> None:
     """Do what is missing and print the tables."""
     parser = arguments(__doc__)
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where everything is kept, 2 GB")
+    parser.add_argument("--work", type=Path, default=Path("downstream"), metavar="DIR", help="where everything is kept")
     parser.add_argument("--language", default="de", help="de, fr (or cs, for which muse has no similarity)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--captions", type=int, metavar="N", help="of the captions without photos the first N (all)")
@@ -264,6 +273,7 @@ def main() -> None:
     noises, seeds, rows = NOISES, options.seeds, CALIBRATED_ON
     if options.quick:
         noises, seeds, rows, options.captions, options.steps = (NOISES[2],), 1, 200, 400, 4
+    claim(bench, {"language": options.language, "captions": options.captions, "steps": options.steps})
     watches = {name: Stopwatch() for name in ("corpus", "noise", "shards", "training")}
     began = time.perf_counter()
     with watches["corpus"]:

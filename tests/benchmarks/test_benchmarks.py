@@ -177,11 +177,27 @@ def test_downstream_trains_on_every_treatment_and_does_nothing_twice(photos: Pat
     assert {path: path.stat().st_mtime_ns for path in states} == states
 
 
+def test_downstream_does_not_go_on_with_another_measurement(photos: Path) -> None:
+    """A folder that holds French is not gone on with in German: one line, and nothing is written."""
+    work = photos.parent / "work"
+    work.mkdir()
+    (work / "settings.json").write_text('{"language": "fr", "captions": 400, "steps": 4}')
+    command = [sys.executable, "-m", "benchmarks.downstream", "--quick", "--data", str(photos), "--work", str(work)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"{work} holds a measurement with {{'language': 'fr', 'captions': 400, 'steps': 4}}, not "
+        "{'language': 'de', 'captions': 400, 'steps': 4}: give another --work"
+    )
+    assert [path.name for path in work.iterdir()] == ["settings.json"]
+
+
 @pytest.mark.parametrize(
     ("script", "missing"),
     [
         ("score_speed", "coco_val2017/captions_val2017.json.gz"),
         ("detect", "multi30k/val.en.gz"),
+        ("downstream", "multi30k/train.images.txt.gz"),
     ],
 )
 def test_absent_data_is_one_line(tmp_path: Path, script: str, missing: str) -> None:
