@@ -1,6 +1,5 @@
 """A ledger as score would have left it, had the translations been noisy: what the rest of a run is then made of."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from filters.noise import plant
 from filters.similarity import MuseTeacher, Teacher
@@ -133,8 +131,3 @@ def _write(
     for i, back, logprob in zip(said, found.targets, found.logprobs, strict=True):
         backs["back"][i], backs["back_logprob"][i] = back, logprob
     files.write_parquet(noisy.part("backs", prints.backs, name), pa.table(backs, schema=BACKS))
-
-
-def kinds_in(planted: pa.Table) -> Counter[str]:
-    """Return how many rows of each kind were planted."""
-    return Counter(pc.drop_null(planted["noise_kind"]).to_pylist())
