@@ -124,7 +124,7 @@ def test_the_same_bytes_again(calibrated: Path, kept: Path, tmp_path: Path) -> N
     """Another cut of the same gives the same shards."""
     cut(calibrated, tmp_path / "again", "judge.keep=0.9")
     shards = {shard.name: shard.read_bytes() for shard in (kept / "shards").iterdir()}
-    assert sorted(shards) == ["manifest.json", *(f"train-00000{i}.tar" for i in range(4))]
+    assert sorted(shards) == ["manifest.json", "sizes.json", *(f"train-00000{i}.tar" for i in range(4))]
     assert {shard.name: shard.read_bytes() for shard in (tmp_path / "again" / "shards").iterdir()} == shards
 
 
