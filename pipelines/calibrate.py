@@ -60,7 +60,7 @@ def calibrate_run(
             try:
                 others = _others(run, plan, pairs, code, loaded)
                 labelled = loaded.planter(plan.of(code))(pairs, others=others, seed=seed)
-                calibration = calibrate(labelled, language=code, seed=seed)
+                calibration = calibrate(labelled, language=code, seed=seed, thresholds=config.thresholds_for(code))
             except (CalibrateError, NoiseError) as error:
                 raise RunFailed(f"{code}: {error}") from error
             report = dict(calibration.report) | {"texts": pairs.num_rows, "seed": seed, "teacher": config.score.teacher}

@@ -230,7 +230,8 @@ def _learnt(grader: _Grader, pairs: pa.Table, teacher: str) -> Calibration:
     others = foreign(mini, meter.source, meter.language, some["source"].to_pylist())
     rounds = max(ROUNDS, -(-2 * LEARNT_FROM // max(1, some.num_rows)))
     try:
-        found = calibrate(planter(some, others=others, rounds=min(rounds, _MOST)), language=grader.judge.language.code)
+        planted = planter(some, others=others, rounds=min(rounds, _MOST))
+        found = calibrate(planted, language=grader.judge.language.code, thresholds=grader.judge.thresholds)
     except (CalibrateError, NoiseError) as error:
         raise RunFailed(f"--calibrate: {error}") from error
     return replace(found, report=dict(found.report) | {"texts": some.num_rows, "seed": 0, "teacher": teacher})

@@ -10,25 +10,31 @@ from filters.calibrate import CalibrateError, _chosen, _folds, calibrate
 from filters.calibration import Calibration
 from filters.calibration_report import expected_calibration_error
 from filters.noise_rate import noise_rate
+from filters.thresholds import Thresholds
 
 KINDS = ("meaning", "broken")
 
 
-def corpus(seed=0, clean=600, each=200, hidden=0.0, kinds=KINDS):
+def corpus(seed=0, clean=600, each=200, hidden=0.0, kinds=KINDS, hidden_kinds=None):
     """Return pairs of which ``each`` have noise of each kind planted, and a share of the clean has it unknown to all.
 
-    ``meaning`` lowers similarity and log-probability, ``broken`` is seen by its oddity alone, and another by nothing.
+    The latter of all ``kinds`` evenly, unless ``hidden_kinds`` says of which.
+
+    ``meaning`` lowers similarity and log-probability, ``weak`` and what begins so the similarity by half as much,
+    ``broken`` is seen by its oddity alone, and another by nothing.
     The margin was never measured, and the similarity not everywhere.
     """
     draw = np.random.default_rng(seed)
     planted = np.array([""] * clean + [kind for kind in kinds for _ in range(each)], dtype=object)
     group = np.array([*range(clean), *draw.integers(clean, size=each * len(kinds))])
     really = planted.copy()
-    really[: round(clean * hidden)] = [kinds[i % len(kinds)] for i in range(round(clean * hidden))]
+    unknown = hidden_kinds or kinds
+    really[: round(clean * hidden)] = [unknown[i % len(unknown)] for i in range(round(clean * hidden))]
     rows = len(planted)
     similarity, logprob, oddity = draw.normal(0.8, 0.08, rows), draw.normal(-0.5, 0.2, rows), np.zeros(rows)
     similarity[really == "meaning"] -= 0.3
     logprob[really == "meaning"] -= 0.3
+    similarity[[kind.startswith("weak") for kind in really]] -= 0.15
     oddity[really == "broken"] = draw.uniform(0.05, 0.5, (really == "broken").sum())
     similarity[draw.random(rows) < 0.05] = np.nan
     return pa.table(
@@ -87,6 +93,27 @@ def test_probabilities_of_new_pairs_are_true(spoilt):
     assert probability.type == pa.float32()
     clean = np.arange(4000) >= 4000 * share
     assert expected_calibration_error(probability.to_numpy().astype(np.float64), clean) <= 0.05
+
+
+def test_a_corpus_that_is_shifted_in_part_is_not_learnt_as_clean():
+    """Where 40 % of the corpus have the kind that looks worst, which the rules drop, they are found; else not."""
+    kinds = ("meaning", *(f"weak {i}" for i in range(8)))
+    pairs = corpus(clean=2500, each=100, kinds=kinds, hidden=0.4, hidden_kinds=("meaning",))
+    thresholds = Thresholds.for_language("de", "muse").replaced({"min_similarity": 0.65, "min_logprob": None})
+    found, fooled = (calibrate(pairs, language="de", thresholds=which) for which in (thresholds, None))
+    shifted, clean = pairs.slice(0, 1000), pairs.slice(1000, 1500)
+    assert np.mean(found.clean_probability(shifted).to_numpy()) < 0.1
+    assert np.mean(found.clean_probability(clean).to_numpy()) > 0.5
+    assert found.noise_rate >= 0.4
+    assert np.mean(fooled.clean_probability(shifted).to_numpy()) > 0.8
+    assert fooled.noise_rate < 0.2
+
+
+def test_too_few_that_the_rules_keep_are_refused():
+    """Nothing is learnt of a corpus that the rules drop."""
+    thresholds = Thresholds.for_language("de", "muse").replaced({"min_similarity": 0.99, "full_similarity": 1.0})
+    with pytest.raises(CalibrateError, match=r"clean pairs and 400 with noise: at least 200 and 20 are needed"):
+        calibrate(corpus(), language="de", thresholds=thresholds)
 
 
 def test_held_out_probabilities_are_true(learnt):
