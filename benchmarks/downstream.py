@@ -272,7 +272,7 @@ def main() -> None:
     bench = Bench(options.work.resolve(), options.language)
     noises, seeds, rows = NOISES, options.seeds, CALIBRATED_ON
     if options.quick:
-        noises, seeds, rows, options.captions, options.steps = (NOISES[2],), 1, 200, 400, 4
+        noises, seeds, rows, options.captions, options.steps = (NOISES[2],), 1, 320, 400, 4
     claim(bench, {"language": options.language, "captions": options.captions, "steps": options.steps})
     watches = {name: Stopwatch() for name in ("corpus", "noise", "shards", "training")}
     began = time.perf_counter()
