@@ -8,7 +8,7 @@ from typing import ClassVar
 from pipelines.config import InputConfig
 from pipelines.files import File
 from pipelines.sources.fields import lacking
-from pipelines.sources.jsontext import load_document
+from pipelines.sources.jsontext import lists_or_reject
 from pipelines.sources.record import Record, Reject, Split, shown, without_extension
 
 
@@ -35,16 +35,11 @@ class Coco:
 
     def records(self, split: Split) -> Iterator[Record | Reject]:
         """Yield the captions by image and rank, after the rejects that have no rank."""
-        try:
-            document = load_document(split.path)
-        except ValueError as error:
-            yield Reject(split.path, "malformed_record", f"not a JSON document: {error}")
+        found = lists_or_reject(split.path, "images", "annotations")
+        if isinstance(found, Reject):
+            yield found
             return
-        images = document.get("images") if isinstance(document, dict) else None
-        annotations = document.get("annotations") if isinstance(document, dict) else None
-        if not isinstance(images, list) or not isinstance(annotations, list):
-            yield Reject(split.path, "malformed_record", "not an object with the lists 'images' and 'annotations'")
-            return
+        images, annotations = found
         ranked: list[tuple[str, bool, int | str, str, int]] = []
         for index, annotation in enumerate(annotations):
             problem = _unrankable(annotation, f"{split.path}#annotations[{index}]")

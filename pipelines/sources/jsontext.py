@@ -1,7 +1,7 @@
 """JSON that may be damaged: objects on a line, and documents of a whole file."""
 
 import json
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
@@ -40,7 +40,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def load_document(path: str) -> object:
+def _load(path: str) -> object:
     """Return the JSON document in the file ``path``, taken into memory as a whole.
 
     Bytes that are not UTF-8 and lone surrogates stay in the strings as surrogates, for each to be rejected
@@ -55,3 +55,24 @@ def load_document(path: str) -> object:
             return json.loads(content.decode("utf-8-sig", "surrogateescape"))
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+
+
+def document_or_reject(path: str) -> object:
+    """Return the JSON document in the file ``path``, or the `Reject` of the whole file that says why there is none."""
+    try:
+        return _load(path)
+    except ValueError as error:
+        return Reject(path, "malformed_record", f"not a JSON document: {error}")
+
+
+def lists_or_reject(path: str, *names: str) -> list[list[Any]] | Reject:
+    """Return the lists called ``names`` of the JSON object in the file ``path``, or the reject of the whole file."""
+    document = document_or_reject(path)
+    if isinstance(document, Reject):
+        return document
+    values = [document.get(name) for name in names] if isinstance(document, dict) else []
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) < len(names):
+        said = f"the list{'s' if len(names) > 1 else ''} {' and '.join(map(repr, names))}"
+        return Reject(path, "malformed_record", f"not an object with {said}")
+    return lists

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pipelines.config import InputConfig
 from pipelines.files import File
 from pipelines.sources.fields import lacking
-from pipelines.sources.jsontext import load_document
+from pipelines.sources.jsontext import lists_or_reject
 from pipelines.sources.record import Record, Reject, Split, shown, without_extension
 
 
@@ -33,15 +33,11 @@ class Karpathy:
 
     def records(self, split: Split) -> Iterator[Record | Reject]:
         """Yield the captions of each image."""
-        try:
-            document = load_document(split.path)
-        except ValueError as error:
-            yield Reject(split.path, "malformed_record", f"not a JSON document: {error}")
+        found = lists_or_reject(split.path, "images")
+        if isinstance(found, Reject):
+            yield found
             return
-        images = document.get("images") if isinstance(document, dict) else None
-        if not isinstance(images, list):
-            yield Reject(split.path, "malformed_record", "not an object with the list 'images'")
-            return
+        (images,) = found
         for index, image in enumerate(images):
             yield from self._records(image, f"{split.path}#{index}")
 

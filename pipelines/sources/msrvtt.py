@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from pipelines.config import InputConfig
 from pipelines.files import File
 from pipelines.sources.fields import lacking
-from pipelines.sources.jsontext import load_document
+from pipelines.sources.jsontext import lists_or_reject
 from pipelines.sources.record import Record, Reject, Split, shown
 
 _SPLITS: Final = {"validate": "val"}
@@ -38,16 +38,11 @@ class MsrVtt:
 
     def records(self, split: Split) -> Iterator[Record | Reject]:
         """Yield the captions by video and rank, after the rejects that have no rank."""
-        try:
-            document = load_document(split.path)
-        except ValueError as error:
-            yield Reject(split.path, "malformed_record", f"not a JSON document: {error}")
+        found = lists_or_reject(split.path, "videos", "sentences")
+        if isinstance(found, Reject):
+            yield found
             return
-        videos = document.get("videos") if isinstance(document, dict) else None
-        sentences = document.get("sentences") if isinstance(document, dict) else None
-        if not isinstance(videos, list) or not isinstance(sentences, list):
-            yield Reject(split.path, "malformed_record", "not an object with the lists 'videos' and 'sentences'")
-            return
+        videos, sentences = found
         ranked: list[tuple[str, int, str, int]] = []
         for index, sentence in enumerate(sentences):
             problem = _unrankable(sentence, f"{split.path}#sentences[{index}]")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pipelines.config import InputConfig
 from pipelines.files import File
 from pipelines.sources.fields import FieldMap
-from pipelines.sources.jsontext import load_document
+from pipelines.sources.jsontext import document_or_reject
 from pipelines.sources.record import Record, Reject, Split, shown
 
 
@@ -40,10 +40,9 @@ class Vatex:
             split=names.get("split", "split"),
             default_split=self.config.split,
         )
-        try:
-            document = load_document(split.path)
-        except ValueError as error:
-            yield Reject(split.path, "malformed_record", f"not a JSON document: {error}")
+        document = document_or_reject(split.path)
+        if isinstance(document, Reject):
+            yield document
             return
         if not isinstance(document, list):
             yield Reject(split.path, "malformed_record", "not a list of videos")
