@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from filters.features import FEATURES, Matrix, matrix
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the file. A calibration of another version is refused."""
 
 Floats = npt.NDArray[np.float64]
@@ -43,11 +43,16 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Logistic:
-    """Logistic regression on hinges: each feature bends at its ``knots``, and one that is missing has its own weight.
+    """Multinomial logistic regression of clean pairs and each kind of noise, on ramps.
 
-    The hinges of feature f at knots k are max(0, x - k), beside x itself, all in units of ``scale``.
+    Between two ``knots`` of a feature a ramp rises from 0 to their distance and stays there, so that its weight is the
+    slope between them; all are in units of ``scale`` and 0 at the ``centre``. A feature that is missing has a weight of
+    its own. With u_k the log-odds of kind k against clean, those of a clean pair are -log(sum of exp(u_k)): a pair need
+    look like one kind of noise only, and what it has in common with clean ones otherwise does not make up for that.
     """
 
+    kinds: tuple[str, ...]
+    """Of noise: what the model was fitted to."""
     centre: Floats
     """[features]: stands for a missing value."""
     scale: Floats
@@ -55,31 +60,37 @@ class Logistic:
     knots: Floats
     """[features, knots]."""
     weights: Floats
-    """[features, 2 + knots]: of x, of each hinge, and of its being missing."""
-    intercept: float
+    """[kinds, features, 2 + knots]: of each ramp, and of the feature's being missing."""
+    intercepts: Floats
+    """[kinds]."""
 
     def log_odds(self, features: Matrix) -> Floats:
         """Return float64 [rows]."""
-        return self.basis(features) @ self.weights.ravel() + self.intercept
+        noise = self.basis(features) @ self.weights.reshape(len(self.kinds), -1).T + self.intercepts
+        found: Floats = -np.logaddexp.reduce(noise, axis=1)
+        return found
 
     def basis(self, features: Matrix) -> Matrix:
         """Return float64 [rows, features * (2 + knots)], what the weights are for."""
         missing = np.isnan(features)
         values = np.clip((np.where(missing, self.centre, features) - self.centre) / self.scale, -_FAR, _FAR)
         knots = (self.knots - self.centre[:, None]) / self.scale[:, None]
-        hinges = np.maximum(values[:, :, None] - knots[None], 0.0)
-        parts = np.concatenate([values[:, :, None], hinges, missing[:, :, None].astype(np.float64)], axis=2)
-        return parts.reshape(len(features), self.weights.size)
+        bounds = np.pad(knots, ((0, 0), (1, 1)), constant_values=((0, 0), (-_FAR, _FAR)))
+        low, high = bounds[:, :-1], bounds[:, 1:]
+        ramps = np.clip(values[:, :, None], low, high) - np.clip(0.0, low, high)
+        parts = np.concatenate([ramps, missing[:, :, None].astype(np.float64)], axis=2)
+        return parts.reshape(len(features), parts.shape[1] * parts.shape[2])
 
     def to_json(self) -> dict[str, Any]:
         """Return the coefficients by name."""
         return {
             "kind": "logistic",
+            "kinds": list(self.kinds),
             "centre": self.centre.tolist(),
             "scale": self.scale.tolist(),
             "knots": self.knots.tolist(),
             "weights": self.weights.tolist(),
-            "intercept": self.intercept,
+            "intercepts": self.intercepts.tolist(),
         }
 
 
@@ -135,27 +146,12 @@ class Boosted:
         }
 
 
-@dataclass(frozen=True)
-class Both:
-    """Two models, neither of which is trusted more: the mean of their log-odds."""
-
-    first: Model
-    second: Model
-
-    def log_odds(self, features: Matrix) -> Floats:
-        """Return float64 [rows]."""
-        return (self.first.log_odds(features) + self.second.log_odds(features)) / 2
-
-    def to_json(self) -> dict[str, Any]:
-        """Return both."""
-        return {"kind": "both", "first": self.first.to_json(), "second": self.second.to_json()}
-
-
 def model_from_json(held: Mapping[str, Any]) -> Model:
     """Return the model that ``to_json`` wrote; raises `CalibrationError`."""
     if held.get("kind") == "logistic":
-        arrays = {name: np.array(held[name], np.float64) for name in ("centre", "scale", "knots", "weights")}
-        return Logistic(**arrays, intercept=float(held["intercept"]))
+        names = ("centre", "scale", "knots", "weights", "intercepts")
+        arrays = {name: np.array(held[name], np.float64) for name in names}
+        return Logistic(kinds=tuple(held["kinds"]), **arrays)
     if held.get("kind") == "boosted":
         return Boosted(
             roots=np.array(held["roots"], np.int32),
@@ -167,9 +163,7 @@ def model_from_json(held: Mapping[str, Any]) -> Model:
             value=np.array(held["value"], np.float64),
             baseline=float(held["baseline"]),
         )
-    if held.get("kind") == "both":
-        return Both(model_from_json(held["first"]), model_from_json(held["second"]))
-    raise CalibrationError(f"unknown kind of model {held.get('kind')!r}; known: logistic, boosted, both")
+    raise CalibrationError(f"unknown kind of model {held.get('kind')!r}; known: logistic, boosted")
 
 
 @dataclass(frozen=True)

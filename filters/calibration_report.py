@@ -7,34 +7,35 @@ import numpy as np
 import pyarrow as pa
 
 from filters.calibration import Floats
-from filters.features import Matrix
+from filters.features import HIGH_IS_NOISE, TWO_SIDED, Matrix
 from filters.labelled import Bools, Labelled
-from filters.noise_rate import LEVEL, interval
 
 
 def report(
     pairs: pa.Table,
     data: Labelled,
+    trusted: Bools,
     scores: Floats,
     probability: Floats,
     held_out: Floats,
     names: Sequence[str],
-    rate: float,
-    seed: int,
 ) -> dict[str, Any]:
-    """Return what was measured by the ``scores``, of models that never saw the pair (see docs/noise.md)."""
+    """Return what was measured by the ``scores`` [rows], of models that never saw the pair (see docs/noise.md).
+
+    ``held_out`` are the probabilities of the ``trusted`` rows, planted noise or kept by the rules, among as many noisy
+    as clean ones; ``probability`` [rows] those at the noise rate.
+    """
     clean = data.clean
-    low, high = interval(scores, data, seed)
     curve = _trade(probability[clean], probability[~clean], data.weights[~clean])
     best = max(curve, key=lambda point: point["f1"])
+    tried = data.where(trusted)
     return {
         "clean": int(clean.sum()),
         "noisy": {name: int((data.kinds == name).sum()) for name in data.names},
-        "noise_rate": {"estimate": rate, "low": low, "high": high, "level": LEVEL},
         "auc": data.aucs(scores),
         "detectors": {name: data.aucs(values) for name, values in oriented(data.features, clean, names)},
-        "reliability": _reliability(held_out, clean, data.weights),
-        "ece": expected_calibration_error(held_out, clean, data.weights),
+        "reliability": _reliability(held_out, tried.clean, tried.weights),
+        "ece": expected_calibration_error(held_out, tried.clean, tried.weights),
         "curve": curve,
         "suggested": best,
         "histograms": {
@@ -53,25 +54,8 @@ def oriented(features: Matrix, clean: Bools, names: Sequence[str]) -> Iterator[t
     for name, column in zip(names, features.T, strict=True):
         usual = np.nanmedian(column[clean])
         values = np.where(np.isnan(column), usual, column)
-        values = -np.abs(values - usual) if name in _TWO_SIDED else values
-        yield name, -values if name in _HIGH_IS_NOISE else values
-
-
-_TWO_SIDED: Final = frozenset({"length_ratio", "length_z"})
-_HIGH_IS_NOISE: Final = frozenset(
-    {
-        "lid_other_prob",
-        "copy_ratio",
-        "repetition",
-        "loops",
-        "numbers_differ",
-        "number_words_differ",
-        "punctuation_difference",
-        "ending_differs",
-        "unbalanced",
-        "oddity",
-    }
-)
+        values = -np.abs(values - usual) if name in TWO_SIDED else values
+        yield name, -values if name in HIGH_IS_NOISE else values
 
 
 def _reliability(probability: Floats, clean: Bools, weights: Floats) -> list[dict[str, float]]:

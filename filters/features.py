@@ -38,6 +38,41 @@ FEATURES: Final = (
 )
 """The scores that tell of noise, by the name of their column. Which of them a corpus has, its calibration says."""
 
+TWO_SIDED: Final = frozenset({"length_ratio", "length_z"})
+"""Those of the `FEATURES` that tell of noise by their distance from the usual, on either side."""
+
+HIGH_IS_NOISE: Final = frozenset(
+    {
+        "lid_other_prob",
+        "copy_ratio",
+        "repetition",
+        "loops",
+        "numbers_differ",
+        "number_words_differ",
+        "punctuation_difference",
+        "ending_differs",
+        "unbalanced",
+        "oddity",
+    }
+)
+"""Those of which a high value tells of noise; of all others but the `TWO_SIDED` a low one does."""
+
+OF_MEANING: Final = frozenset(
+    {
+        "similarity",
+        "margin",
+        "mt_logprob",
+        "mt_min_logprob",
+        "mt_worst_logprob",
+        "mt_pmi",
+        "mt_min_pmi",
+        "mt_worst_pmi",
+        "back_chrf",
+        "back_similarity",
+    }
+)
+"""Those that measure much the same thing, so that one corrects the other: beside it, a high one may tell of noise."""
+
 
 def measured(pairs: pa.Table) -> tuple[str, ...]:
     """Return the `FEATURES` that at least one of ``pairs`` has a value of: a teacher may not know the language."""

@@ -1,11 +1,12 @@
 """How much of a corpus is noise like that which was planted in it, without labels."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from filters.calibration import Floats
-from filters.labelled import Labelled
+from filters.calibration import LEAST_RATE, Floats, at_rate
+from filters.labelled import Bools, Labelled
 
 LEVEL: Final = 0.95
 """Of the interval."""
@@ -45,40 +46,98 @@ def _rate_and_bound(corpus: Floats, planted: Floats, weights: Floats) -> tuple[f
 _SHARES: Final = np.arange(1, 10) / 10
 
 
-def for_rate(scores: Floats, data: Labelled) -> tuple[Floats, Floats, Floats]:
-    """Return the scores of the corpus's texts, of planted noise, and the weights of that, to estimate a rate by.
+@dataclass(frozen=True)
+class Evidence:
+    """What a corpus's noise rate is estimated by: its texts that the rules keep, and planted noise that they keep."""
+
+    corpus: Floats
+    """[texts kept]: the mean score of each."""
+    planted: Floats
+    """[planted pairs kept]: their scores."""
+    weights: Floats
+    """[planted pairs kept]."""
+    kept: float
+    """The share of all planted noise that the rules keep, in (0, 1]; 1 where none is."""
+
+    @property
+    def rate(self) -> float:
+        """The share of the kept texts that may be noise like the planted."""
+        return noise_rate(self.corpus, self.planted, self.weights)
+
+
+def evidence(scores: Floats, data: Labelled, kept: Bools) -> Evidence:
+    """Return what the ``scores`` [rows] of ``data`` say, of which the rules keep ``kept`` [rows].
+
+    What they drop is set apart on both sides: a corpus that is broken in one way has a share of its texts below every
+    bound that has nothing to do with how much of all kinds of planted noise is.
 
     Noise in a pair that was noisy before is worse than any that is in the corpus: texts that look so themselves do not
     count among the planted.
     """
     clean = data.clean
     groups, text = np.unique(data.groups, return_inverse=True)
-    count = np.bincount(text[clean], minlength=len(groups))
-    mean = np.bincount(text[clean], scores[clean], minlength=len(groups)) / np.maximum(count, 1)
+    of_kept = clean & kept
+    count = np.bincount(text[of_kept], minlength=len(groups))
+    mean = np.bincount(text[of_kept], scores[of_kept], minlength=len(groups)) / np.maximum(count, 1)
+    known = count > 0
+    weights = data.weights
     order = np.argsort(scores[~clean])
-    weight = np.cumsum(data.weights[~clean][order])
-    suspicious = mean <= scores[~clean][order][np.searchsorted(weight, weight[-1] * _SUSPICIOUS)]
+    weight = np.cumsum(weights[~clean][order])
+    worst = scores[~clean][order][np.searchsorted(weight, weight[-1] * _SUSPICIOUS)]
+    suspicious = ~known | (mean <= worst)
     usable = ~clean & ~suspicious[text]
     if not usable.any():
         usable = ~clean
-    return mean[count > 0], scores[usable], data.weights[usable]
+    passing = usable & kept
+    return Evidence(
+        corpus=mean[known],
+        planted=scores[passing],
+        weights=weights[passing],
+        kept=float(weights[passing].sum() / weights[usable].sum()) or 1.0,
+    )
 
 
 _SUSPICIOUS: Final = 0.6
 """A text is, that looks no better than this share of the planted noise."""
 
 
-def interval(scores: Floats, data: Labelled, seed: int) -> tuple[float, float]:
+def in_all(of_kept: float, kept: int, even: Floats) -> float:
+    """Return the noise rate of a corpus with ``kept`` texts that the rules keep, ``of_kept`` of which are noise.
+
+    ``even`` [texts dropped] are the probabilities of being clean, among as many noisy as clean ones, of those that the
+    rules drop: how much of them is noise follows from the rate itself (Saerens, Latinne and Decaestecker 2002).
+    """
+    if not len(even):
+        return of_kept
+    dropped = len(even) / (kept + len(even))
+    rate = dropped + (1 - dropped) * of_kept
+    for _ in range(_ITERATIONS):
+        noise = 1 - at_rate(even, max(rate, LEAST_RATE)).mean()
+        rate = dropped * float(noise) + (1 - dropped) * of_kept
+    return rate
+
+
+_ITERATIONS: Final = 50
+
+
+def interval(found: Evidence, even: Floats, seed: int) -> tuple[float, float]:
     """Return the bootstrap's percentile interval of the noise rate; texts and planted noise are drawn anew.
 
-    Where none of n texts is below the bound no draw has any: there, 3 / n is what 95 % of the time is not exceeded.
+    ``even`` is as for `in_all`. Where none of n texts is below the bound no draw has any: there, 3 / n is what 95 % of
+    the time is not exceeded.
     """
     draw = np.random.default_rng(seed)
-    corpus, planted, weights = for_rate(scores, data)
-    _, share = _rate_and_bound(corpus, planted, weights)
+    texts = len(found.corpus) + len(even)
     rates = []
     for _ in range(_BOOTSTRAPS):
-        chosen = draw.integers(len(planted), size=len(planted))
-        rates.append(noise_rate(draw.choice(corpus, len(corpus)), planted[chosen], weights[chosen]))
+        kept = int((draw.random(texts) * texts < len(found.corpus)).sum()) if len(even) else texts
+        corpus = draw.choice(found.corpus, kept) if kept else found.corpus
+        chosen = draw.integers(len(found.planted), size=len(found.planted)) if len(found.planted) else np.array([], int)
+        rate = noise_rate(corpus, found.planted[chosen], found.weights[chosen])
+        rates.append(in_all(rate, kept, draw.choice(even, texts - kept) if kept < texts else even[:0]))
     low, high = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), max(float(high), min(1.0, 3 / len(corpus) / share))
+    if not len(found.planted):
+        return float(low), float(high)
+    _, share = _rate_and_bound(found.corpus, found.planted, found.weights)
+    most = in_all(min(1.0, 3 / len(found.corpus) / share), len(found.corpus), even)
+    return float(low), max(float(high), most)

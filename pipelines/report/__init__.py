@@ -39,7 +39,6 @@ SCORE_NAMES: Final = {
 """The scores that a card shows, each in a word; others follow under their own names."""
 
 _MODEL_NAMES: Final = {
-    "both": "logistic regression and boosted trees together",
     "logistic": "logistic regression",
     "boosted": "boosted trees",
 }

@@ -9,32 +9,27 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
-from filters import calibrate
 from filters.calibration import (
     Boosted,
-    Both,
     Calibration,
     CalibrationError,
     Curve,
     Logistic,
     at_rate,
     fold_of,
-    model_from_json,
     share_above,
 )
-from filters.labelled import Labelled
 
 NAN = float("nan")
 
 LOGISTIC = Logistic(
+    kinds=("noise",),
     centre=np.array([0.5, 10.0]),
     scale=np.array([0.25, 2.0]),
     knots=np.array([[0.75], [12.0]]),
-    weights=np.array([[1.0, 2.0, -3.0], [0.5, -0.5, 0.125]]),
-    intercept=0.25,
+    weights=np.array([[[-1.0, -3.0, 3.0], [-0.5, 0.0, -0.125]]]),
+    intercepts=np.array([-0.25]),
 )
 # The first feature above 0.6: the second is asked whether it is above 11, if it is there. Then one leaf alone.
 BOOSTED = Boosted(
@@ -47,7 +42,7 @@ BOOSTED = Boosted(
     value=np.array([0, -1.0, 0, 0.5, 2.0, 0.25]),
     baseline=0.125,
 )
-MODELS = [LOGISTIC, BOOSTED, Both(LOGISTIC, BOOSTED)]
+MODELS = [LOGISTIC, BOOSTED]
 CURVE = Curve(np.array([-1.0, 1.0, 3.0]), np.array([0.25, 0.5, 0.75]))
 
 
@@ -79,7 +74,7 @@ def test_a_sources_fold():
 
 def test_each_source_has_the_model_of_its_fold():
     """The model that never saw a source judges it."""
-    low, high = replace(LOGISTIC, intercept=-1.0), replace(LOGISTIC, intercept=3.0)
+    low, high = replace(LOGISTIC, intercepts=np.array([-1.0])), replace(LOGISTIC, intercepts=np.array([3.0]))
     both = replace(calibration(), models=(low, high))
     table = pairs([0.5] * 20, [10.0] * 20)
     folds = fold_of(table["source"], 2)
@@ -90,9 +85,9 @@ def test_each_source_has_the_model_of_its_fold():
 
 
 def test_logistic_regression_bends_at_its_knots():
-    """Each feature counts from its centre, in its own unit, and once more beyond its knot; a missing one by itself."""
+    """Each feature counts from its centre, in its own unit, and otherwise beyond its knot; a missing one by itself."""
     rows = np.array([[0.5, 10.0], [1.0, 10.0], [0.0, 10.0], [0.5, 14.0], [NAN, 10.0], [NAN, NAN], [1e9, 10.0]])
-    # 1.0 is two units above the centre and one above the knot: 2 + 2; what is far off counts for 20 units.
+    # 1.0 is two units above the centre and one above the knot: 1 + 3; what is far off counts for 20 units.
     assert LOGISTIC.log_odds(rows).tolist() == [0.25, 4.25, -1.75, 0.75, -2.75, -2.625, 58.25]
 
 
@@ -102,66 +97,19 @@ def test_boosted_trees_are_walked_to_a_leaf():
     assert BOOSTED.log_odds(rows).tolist() == [-0.625, -0.625, 0.875, 2.375, 2.375]
 
 
-def test_both_is_the_mean():
-    """Of the two models' log-odds."""
-    assert Both(LOGISTIC, BOOSTED).log_odds(np.array([[1.0, 10.0]])).tolist() == [(4.25 + 0.875) / 2]
+def test_a_pair_need_look_like_one_kind_of_noise_only():
+    """The odds of the kinds against clean are added: 3 to 1 and 5 to 1 are 8 to 1."""
+    weights = np.concatenate([LOGISTIC.weights, np.zeros((1, 2, 3))])
+    two = replace(LOGISTIC, kinds=("one", "other"), weights=weights, intercepts=np.log([3.0, 5.0]))
+    assert two.log_odds(np.array([[0.5, 10.0]])).tolist() == [pytest.approx(-math.log(8))]
+    # The first kind is as unlikely as can be; the second one is as likely as before.
+    assert two.log_odds(np.array([[1e9, 10.0]])).tolist() == [pytest.approx(-math.log(5))]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_no_rows_have_no_log_odds(model):
     """An empty matrix gives an empty array."""
     assert model.log_odds(np.empty((0, 2))).shape == (0,)
-
-
-def fitted(monkeypatch, features, clean):
-    """Return sklearn's boosted trees, and ours made of them."""
-    made = []
-
-    class Kept(HistGradientBoostingClassifier):
-        def fit(self, *args, **kwargs):
-            made.append(self)
-            return super().fit(*args, **kwargs)
-
-    monkeypatch.setattr(calibrate, "HistGradientBoostingClassifier", Kept)
-    kinds = np.where(clean, "", "noise").astype(object)
-    with threadpool_limits(limits=1):
-        ours = calibrate._fit_boosted(Labelled(features, kinds, np.arange(len(clean))), 0)
-    return made[0], ours
-
-
-def test_boosted_trees_are_those_of_sklearn(monkeypatch):
-    """On rows that were not seen, with missing values, whole numbers and a constant, the log-odds are the same."""
-    draw = np.random.default_rng(0)
-    features = draw.normal(size=(3000, 5))
-    features[:, 1] = np.round(features[:, 1])
-    features[:, 2] = np.where(draw.random(3000) < 0.3, NAN, features[:, 2])
-    features[:, 3] = 7.0
-    clean = features[:, 0] + features[:, 1] * np.nan_to_num(features[:, 2], nan=1.0) + draw.normal(size=3000) > 0
-    theirs, ours = fitted(monkeypatch, features[:1000], clean[:1000])
-    features[1000:][draw.random((2000, 5)) < 0.1] = NAN
-    with threadpool_limits(limits=1):
-        assert abs(ours.log_odds(features) - theirs.decision_function(features)).max() < 1e-9
-
-
-def test_boosted_trees_do_not_ask_for_what_is_always_missing(monkeypatch):
-    """A score that no pair had when they were fitted makes no difference to one that has it."""
-    features = np.random.default_rng(0).normal(size=(400, 2))
-    clean = features[:, 0] > 0
-    features[:, 1] = NAN
-    _, ours = fitted(monkeypatch, features, clean)
-    rows = np.array([[1.0, NAN], [1.0, -5.0], [-1.0, NAN], [-1.0, 5.0]])
-    one, other, third, fourth = ours.log_odds(rows)
-    assert one == other > 0 > third == fourth
-
-
-def test_a_tree_that_asks_only_whether_a_value_is_there_survives_the_file(monkeypatch):
-    """What is missing tells noise, and nothing else does; JSON has no infinite threshold."""
-    features = np.where(np.arange(400) % 2 == 0, NAN, np.arange(400) % 7)[:, None]
-    theirs, ours = fitted(monkeypatch, features, np.arange(400) % 2 == 1)
-    read = model_from_json(json.loads(json.dumps(ours.to_json(), allow_nan=False)))
-    rows = np.array([[NAN], [0.0], [6.0], [1e300], [-1e300]])
-    assert read.log_odds(rows).tolist() == ours.log_odds(rows).tolist()
-    assert abs(read.log_odds(rows) - theirs.decision_function(rows)).max() < 1e-9
 
 
 def test_the_curve_is_a_line_between_its_points():
@@ -274,11 +222,12 @@ def test_a_file_holds_the_calibration_to_the_bit(model):
 def test_any_number_survives_the_file(numbers, rates):
     """Weights and points of the curve are read as they were written."""
     model = Logistic(
+        ("noise",),
         np.array(numbers[:2]),
         np.array([1.0, 1.0]),
         np.empty((2, 0)),
-        np.array(numbers[2:6]).reshape(2, 2),
-        numbers[6],
+        np.array(numbers[2:6]).reshape(1, 2, 2),
+        np.array(numbers[6:7]),
     )
     curve = Curve(np.arange(len(rates), dtype=np.float64), np.array(rates))
     read = Calibration.from_json(calibration(model, curve).to_json())
@@ -294,7 +243,7 @@ def test_the_file_is_json_with_a_version():
     assert content.endswith(b"}\n")
     held = json.loads(content)
     assert list(held) == ["curve", "features", "language", "models", "noise_rate", "report", "version"]
-    assert held["version"] == 1
+    assert held["version"] == 2
     assert [model["kind"] for model in held["models"]] == ["logistic"]
 
 
@@ -314,8 +263,8 @@ def changed(**values):
         (b"1", "this is no calibration: "),
         (b"null", "this is no calibration: "),
         (b"{}", "this is no calibration: KeyError('version')"),
-        (changed(version=2), "version 2, and this captionloom reads 1"),
-        (changed(version="1"), "version '1', and this captionloom reads 1"),
+        (changed(version=1), "version 1, and this captionloom reads 2"),
+        (changed(version="2"), "version '2', and this captionloom reads 2"),
         (changed(features=["similarity", "bleu", "comet"]), "unknown features bleu, comet"),
         (changed(features=7), "this is no calibration: "),
         (changed(language=None), "this is no calibration: KeyError('language')"),
@@ -324,11 +273,10 @@ def changed(**values):
         (changed(report=None), "this is no calibration: KeyError('report')"),
         (changed(curve={"log_odds": [0.0]}), "this is no calibration: KeyError('probability')"),
         (changed(curve={"log_odds": [0.0], "probability": ["high"]}), "this is no calibration: "),
-        (changed(models=[{"kind": "forest"}]), "unknown kind of model 'forest'; known: logistic, boosted, both"),
-        (changed(models=[{}]), "unknown kind of model None; known: logistic, boosted, both"),
+        (changed(models=[{"kind": "forest"}]), "unknown kind of model 'forest'; known: logistic, boosted"),
+        (changed(models=[{}]), "unknown kind of model None; known: logistic, boosted"),
         (changed(models=[[]]), "this is no calibration: "),
         (changed(models=[{"kind": "logistic", "centre": []}]), "this is no calibration: KeyError('scale')"),
-        (changed(models=[{"kind": "both", "first": {"kind": "tree"}}]), "unknown kind of model 'tree'"),
     ],
 )
 def test_what_is_no_calibration_is_refused(content, message):

@@ -83,7 +83,7 @@ def _report(**changes: Any) -> Report:
 
 def _calibration(language: str = "de", **changes: Any) -> bytes:
     """Return the file of a calibration that reports `_report` with ``changes``."""
-    model = Logistic(np.zeros(1), np.ones(1), np.zeros((1, 1)), np.ones((1, 3)), 0.0)
+    model = Logistic(("noise",), np.zeros(1), np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 3)), np.zeros(1))
     curve = Curve(np.array([-1.0, 1.0]), np.array([0.0, 1.0]))
     return Calibration(language, ("lid_prob",), (model,), curve, 0.0071, _report(**changes)).to_json()
 
@@ -338,7 +338,7 @@ def _without(name: str) -> bytes:
     [
         (b"{", "this is no calibration"),
         (b"[]", "this is no calibration"),
-        (b'{"version": 99}', "version 99, and this captionloom reads 1"),
+        (b'{"version": 99}', "version 99, and this captionloom reads 2"),
         (_calibration("fr"), "this is the calibration of 'fr', not of 'de'"),
         (_without("ece"), "report.ece: Field required"),
         (_calibration(clean="many"), "report.clean: Input should be a valid integer"),
