@@ -1,6 +1,7 @@
 """The cheap scores: what can be told of a pair by looking at its characters."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -77,12 +78,20 @@ _UNSPACED: Final = r"([\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer
 
 
 def measure(
-    source: pa.Array, target: pa.Array, *, language: str, script: str, spaced: bool, expected_ratio: float
+    source: pa.Array,
+    target: pa.Array,
+    *,
+    language: str,
+    script: str,
+    spaced: bool,
+    expected_ratio: float,
+    only: Collection[str] | None = None,
 ) -> dict[str, pa.Array]:
     """Return the scores of English ``source`` and ``target`` (string arrays of one length), by column name.
 
     ``language`` is the target's, in BCP-47; ``script`` its script, in ISO 15924; ``spaced``: its words have spaces
-    between them; ``expected_ratio``: its characters per English character. All are null where source or target is null:
+    between them; ``expected_ratio``: its characters per English character; ``only``: the names of the scores to
+    measure, by default all. All are null where source or target is null:
 
     - ``length_ratio`` float32 > 0: the target's length over that expected for the source, smoothed for short
       ones.
@@ -101,26 +110,37 @@ def measure(
     """
     missing = pc.or_(pc.is_null(source), pc.is_null(target)).to_numpy(zero_copy_only=False)
     source, target = pc.fill_null(source, ""), pc.fill_null(target, "")
-    words = _tokenised(source, target, spaced=spaced)
-    scores = {
-        "length_ratio": _length_ratio(source, target, expected_ratio),
-        "copy_ratio": _copy_ratio(*words, len(target)),
-        "repetition": _repetition(*words, len(target), n=_NGRAM if spaced else _NGRAM_UNSPACED),
-        "script_share": _script_share(target, script),
+
+    @functools.cache
+    def words() -> tuple[_Tokens, _Tokens]:
+        return _tokenised(source, target, spaced=spaced)
+
+    shares: dict[str, Callable[[], _Floats]] = {
+        "length_ratio": lambda: _length_ratio(source, target, expected_ratio),
+        "copy_ratio": lambda: _copy_ratio(*words(), len(target)),
+        "repetition": lambda: _repetition(*words(), len(target), n=_NGRAM if spaced else _NGRAM_UNSPACED),
+        "script_share": lambda: _script_share(target, script),
     }
-    columns = {name: pa.array(values, pa.float32(), mask=missing | np.isnan(values)) for name, values in scores.items()}
-    loops = _loops(*words, len(target), longest=_LOOP if spaced else _LOOP_UNSPACED)
-    told = {
-        "loops": pa.array(loops, pa.int32()),
-        "numbers_differ": numbers_differ(source, target),
-        "number_words_differ": written_numbers_differ(source, target, language),
-        "punctuation_difference": punctuation_difference(source, target),
-        "ending_differs": ending_differs(source, target),
-        "unbalanced": unbalanced(source, target),
-        "oddity": oddity(target),
+    told: dict[str, Callable[[], pa.Array]] = {
+        "loops": lambda: pa.array(
+            _loops(*words(), len(target), longest=_LOOP if spaced else _LOOP_UNSPACED), pa.int32()
+        ),
+        "numbers_differ": lambda: numbers_differ(source, target),
+        "number_words_differ": lambda: written_numbers_differ(source, target, language),
+        "punctuation_difference": lambda: punctuation_difference(source, target),
+        "ending_differs": lambda: ending_differs(source, target),
+        "unbalanced": lambda: unbalanced(source, target),
+        "oddity": lambda: oddity(target),
     }
     known = pa.array(~missing)
-    return columns | {name: pc.if_else(known, column, None) for name, column in told.items()}
+    columns = {}
+    for name in (*shares, *told) if only is None else only:
+        if name in shares:
+            values = shares[name]()
+            columns[name] = pa.array(values, pa.float32(), mask=missing | np.isnan(values))
+        else:
+            columns[name] = pc.if_else(known, told[name](), None)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -137,8 +157,8 @@ class _Tokens:
 def _tokenised(source: pa.Array, target: pa.Array, *, spaced: bool) -> tuple[_Tokens, _Tokens]:
     """Return the words of both arrays; unless ``spaced``, the letters of scripts that part no words."""
     texts = pc.utf8_lower(pa.concat_arrays([source, target]))
-    if not spaced:
-        texts = pc.replace_substring_regex(texts, _UNSPACED, r" \1 ")
+    if not spaced:  # all signs beyond ASCII go in the same pass
+        texts = pc.replace_substring_regex(texts, rf"{_UNSPACED}|{_STRANGE}+", r" \1 ")
     lists = pc.ascii_split_whitespace(_without_signs(texts))
     encoded = lists.flatten().dictionary_encode()
     words = encoded.dictionary
@@ -233,11 +253,11 @@ def _repeated(tokens: _Tokens, texts: int, n: int) -> _Floats:
     """Return the share of each text's n-grams that came before in it; 0 where it has none."""
     if len(tokens.ids) < n:
         return np.zeros(texts)
-    grams = tokens.ids
+    grams, size = tokens.ids, 1 + int(tokens.ids.max())
     for i in range(1, n):
-        # Numbered anew at each step: long n-grams as one number would overflow.
-        longer = grams[:-1] * (1 + tokens.ids.max()) + tokens.ids[i:]
-        grams = pa.array(longer).dictionary_encode().indices.to_numpy().astype(np.int64)
+        grams = grams[:-1] * size + tokens.ids[i:]
+        if i == n - 1 or size ** (i + 2) >= _MOST:  # the next would overflow, so they are numbered anew
+            grams = pa.array(grams).dictionary_encode().indices.to_numpy().astype(np.int64)
     rows = tokens.rows[: len(grams)]
     whole = rows == tokens.rows[n - 1 :]
     rows, grams = rows[whole], grams[whole]
@@ -245,6 +265,10 @@ def _repeated(tokens: _Tokens, texts: int, n: int) -> _Floats:
     size = 1 + grams.max(initial=0)
     distinct = np.bincount(pc.unique(pa.array(rows * size + grams)).to_numpy() // size, minlength=texts)
     return (total - distinct) / np.maximum(total, 1)
+
+
+_MOST: Final = 1 << 62
+"""What is less, an int64 holds."""
 
 
 def _loops(source: _Tokens, target: _Tokens, texts: int, *, longest: int) -> _Ints:

@@ -48,6 +48,16 @@ def test_types_are_those_of_the_pair_table():
     }
 
 
+def test_only_what_is_asked_for_is_measured():
+    """In that order, and as it is among all."""
+    pair = (pa.array(["Two dogs run."]), pa.array(["Zwei Hunde laufen laufen laufen."]))
+    known = {"language": "de", "script": "Latn", "spaced": True, "expected_ratio": 1.1}
+    every, some = measure(*pair, **known), measure(*pair, **known, only=("loops", "length_ratio"))
+    assert list(some) == ["loops", "length_ratio"]
+    assert some == {name: every[name] for name in some}
+    assert some["loops"].to_pylist() == [2]
+
+
 @pytest.mark.parametrize(("source", "target"), [(None, "x"), ("x", None), (None, None)])
 def test_a_null_text_has_null_scores(source, target):
     """Where source or target is null nothing is measured."""

@@ -159,7 +159,7 @@ def test_the_bound_that_was_learnt(calibrated: Path, tmp_path: Path) -> None:
 
 
 def test_a_language_of_its_own(calibrated: Path, tmp_path: Path) -> None:
-    """What judge.languages says of one language counts more than keep: all of German stays, half of Czech."""
+    """What judge.languages says of one language counts more than keep: all of German stays; of Czech half, and ties."""
     pairs = cut(
         calibrated,
         tmp_path / "run",
@@ -167,7 +167,7 @@ def test_a_language_of_its_own(calibrated: Path, tmp_path: Path) -> None:
         "judge.languages.de.thresholds.min_clean_probability=0",
     )
     assert sum(row["keep"] for row in distinct(pairs, "de")) == 270
-    assert sum(row["keep"] for row in distinct(pairs, "cs")) / 272 == pytest.approx(0.5, abs=0.01)
+    assert sum(row["keep"] for row in distinct(pairs, "cs")) / 272 == pytest.approx(0.515, abs=0.015)
 
 
 def test_a_bound_for_a_language(calibrated: Path, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_settings_that_make_no_sense(
     [
         (b'{"version": 1, "lang', "this is no calibration: "),
         (b"[]", "this is no calibration: "),
-        (b'{"version": 0}', "version 0, and this captionloom reads 1"),
+        (b'{"version": 0}', "version 0, and this captionloom reads 2"),
     ],
 )
 def test_a_calibration_that_cannot_be_read(
