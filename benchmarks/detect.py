@@ -14,8 +14,7 @@ then measured on the same file.
 import gzip
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,13 @@ import pyarrow.compute as pc
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.measuring import Report, Stopwatch, arguments, needed
+from benchmarks.noisy_pairs import flickr8kcn, judgements, kinds_of, mixed, multi30k, with_hidden_noise
 from filters.calibrate import calibrate
 from filters.calibration import Calibration
 from filters.calibration_report import expected_calibration_error, oriented
 from filters.features import matrix
 from filters.language import BUNDLED, LanguageIdentifier, plausible_labels
-from filters.noise import KINDS, plant
+from filters.noise import KINDS
 from filters.rules import expected_ratio, measure
 from filters.similarity import load_teacher
 from filters.thresholds import Thresholds
@@ -50,8 +50,6 @@ from translate.languages import Language, parse_language
 Floats = npt.NDArray[np.float64]
 
 E5 = "multilingual-e5-small"
-OTHER = {"de": "fr", "fr": "de", "cs": "de", "zh": "de"}
-"""Whose captions ``wrong_language`` takes."""
 
 SHORT = {
     "misaligned": "misal.",
@@ -69,74 +67,11 @@ SHORT = {
 }
 
 
-@dataclass(frozen=True)
-class Material:
-    """Human translations of one language: what is learnt from and what is tested on, each with a third language."""
-
-    learn: pa.Table
-    test: pa.Table
-
-
-def multi30k(data: Path, code: str) -> Material:
-    """Return English, ``code`` and the other language of Multi30k."""
-
-    def read(names: Sequence[str]) -> pa.Table:
-        columns: dict[str, list[str]] = {"source": [], "target": [], "other": []}
-        for name in names:
-            for column, language in (("source", "en"), ("target", code), ("other", OTHER[code])):
-                path = needed(data / "multi30k" / f"{name}.{language}.gz")
-                columns[column] += gzip.decompress(path.read_bytes()).decode().split("\n")[:-1]
-        return pa.table(columns)
-
-    there = [] if code == "cs" else ["test_2017_flickr"]
-    tested = ["test_2016_flickr", *([] if code == "cs" else ["test_2017_mscoco"])]
-    return Material(read(["val", "test_2018_flickr", *there]), read(tested))
-
-
-def flickr8kcn(data: Path, engine: Engine) -> Material:
-    """Return English and Chinese of Flickr8k-CN's human test set, by image, and German by the bundled model."""
-    halves: tuple[list[list[str]], list[list[str]]] = ([], [])
-    content = gzip.decompress(needed(data / "flickr8kcn" / "test.en-zh.human.tsv.gz").read_bytes()).decode()
-    for line in content.splitlines():
-        image, source, target = line.split("\t")[:3]
-        item = image.split("#")[0]
-        halves[sum(item.encode()) % 2].append([source, target, item])
-    tables = []
-    for half in halves:
-        sources, targets, items = (list(column) for column in zip(*half, strict=True))
-        german = engine.translate(sources[:500], parse_language("en"), parse_language("de")).targets
-        others = german + [None] * (len(sources) - len(german))
-        tables.append(pa.table({"source": sources, "target": targets, "other": others, "item": items}))
-    return Material(*tables)
-
-
-def mixed(meter: Meter, embed: Any, table: pa.Table, *, ratio: float, seed: int) -> pa.Table:
-    """Return ``table`` with noise of all kinds, measured: what a file from elsewhere looks like."""
-    noisy = plant(
-        table,
-        language=meter.language.code,
-        ratio=ratio,
-        kinds=list(KINDS),
-        seed=seed,
-        embed=embed,
-        others=table["other"].to_pylist(),
-    )
-    units = []
-    for start in range(0, noisy.num_rows, 2048):
-        units.append(measured_cheaply(meter.appended(noisy.slice(start, 2048)), meter.language))
-    return pa.concat_tables(units)
-
-
 def scores_of(calibration: Calibration, pairs: pa.Table) -> Floats:
     """Return the model's log-odds; what has no letter is known to be noise."""
     odds = calibration.log_odds(pairs)
     text = pc.match_substring_regex(pairs["target"], r"[\p{L}\p{N}]").to_numpy(zero_copy_only=False)
     return np.where(text, odds, -1e3)
-
-
-def kinds_of(pairs: pa.Table) -> npt.NDArray[Any]:
-    """Return the kind of noise of each row, ``""`` where clean."""
-    return np.array(pairs["noise_kind"].fill_null("").to_pylist(), dtype=object)
 
 
 def auc_table(code: str, calibration: Calibration, tested: pa.Table) -> Report:
@@ -162,29 +97,6 @@ def auc_table(code: str, calibration: Calibration, tested: pa.Table) -> Report:
             aucs.append(float(roc_auc_score(clean[rows], values[rows])))
         report.add(name, *aucs)
     return report
-
-
-def with_hidden_noise(labelled: pa.Table, share: float) -> tuple[pa.Table, float]:
-    """Return ``labelled`` as if the corpus itself had noise in ``share`` of its texts, and the share it then has.
-
-    One of the noisy rows of such a text stands for its pair; nothing else of it is left.
-    """
-    kinds, groups = kinds_of(labelled), labelled["group"].to_numpy()
-    draw = np.random.default_rng(5)
-    texts, there = np.unique(groups), sorted(set(kinds) - {""})
-    spoilt = np.unique(groups[kinds != ""])  # the others were never planted in
-    noisy = draw.choice(spoilt, min(len(spoilt), round(len(texts) * share)), replace=False)
-    stands = []
-    for i, text in enumerate(noisy):
-        rows = np.flatnonzero((groups == text) & (kinds != ""))
-        alike = rows[kinds[rows] == there[i % len(there)]]
-        stands.append(int(draw.choice(alike if len(alike) else rows)))
-    kinds[stands] = ""
-    kept = ~np.isin(groups, groups[stands])
-    kept[stands] = True
-    place = labelled.schema.get_field_index("noise_kind")
-    known = pa.array([kind or None for kind in kinds], pa.string())
-    return labelled.set_column(place, "noise_kind", known).filter(pa.array(kept)), len(stands) / len(texts)
 
 
 def best_f1(noisy: npt.NDArray[np.bool_], odds: Floats) -> tuple[float, float, float, float]:
@@ -267,6 +179,19 @@ class Bench:
                 "calibration error": ".4f",
             },
         )
+        self.one_kind = Report(
+            "The same with one kind alone, and the mean probability of being clean of that noise and of clean pairs",
+            {
+                "language": "s",
+                "kind": "s",
+                "noise": ".3f",
+                "estimate": ".3f",
+                "low": ".3f",
+                "high": ".3f",
+                "of it": ".3f",
+                "of clean": ".3f",
+            },
+        )
         self.human = Report(
             "MLQE-PE, on which nothing was tuned: human judgements of machine translations of Wikipedia",
             {"what": "s", "rows": ",d", "together": ".3f", "best": "s", "its": ".3f", "cos": ".3f", "lp": ".3f"},
@@ -301,7 +226,7 @@ class Bench:
             f"model {calibration.report['model']}; mean AUC on kinds left out of the fitting: "
             + ", ".join(f"{model} {auc:.4f}" for model, auc in left_out.items())
         )
-        if not self.hidden.rows:  # six fittings: one language says it
+        if not self.hidden.rows:  # many fittings: one language says it
             self._hidden(code, labelled, tested, thresholds)
         self._mixture(code, calibration, meter, test, thresholds)
         even = calibration.curve(calibration.log_odds(tested))
@@ -341,15 +266,23 @@ class Bench:
                 self.f1.add(f"{code} OpusFilter, {name}", precision, recall, f1, None)
 
     def _hidden(self, code: str, labelled: pa.Table, tested: pa.Table, thresholds: Thresholds) -> None:
-        clean = kinds_of(tested) == ""
+        kinds = kinds_of(tested)
+        clean, planted = kinds == "", sorted(set(kinds_of(labelled)) - {""})
         for wanted in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
-            table, share = with_hidden_noise(labelled, wanted)
+            table, share = with_hidden_noise(labelled, wanted, planted)
             calibration = calibrate(table, language=code, thresholds=thresholds)
             probability = calibration.clean_probability(tested).to_numpy().astype(np.float64)
             weights = np.where(clean, (1 - share) / clean.sum(), share / (~clean).sum())
             rate = calibration.report["noise_rate"]
             error = expected_calibration_error(probability, clean, weights)
             self.hidden.add(code, share, rate["estimate"], rate["low"], rate["high"], error)
+        for kind in planted:
+            table, share = with_hidden_noise(labelled, 0.08, [kind])
+            calibration = calibrate(table, language=code, thresholds=thresholds)
+            probability = calibration.clean_probability(tested).to_numpy()
+            rate = calibration.report["noise_rate"]
+            of_clean, of_kind = (float(probability[rows].mean()) for rows in (clean, kinds == kind))
+            self.one_kind.add(code, kind, share, rate["estimate"], rate["low"], rate["high"], of_kind, of_clean)
 
     def _halves(
         self, code: str, planter: Planter, meter: Meter, test: pa.Table, thresholds: Thresholds, with_labels: float
@@ -393,21 +326,6 @@ class Bench:
             best = max(found, key=lambda name: found[name])
             what = f"{code} {name}, {'AUC' if binary else 'Spearman'}"
             self.human.add(what, len(good), together, best, found[best], found["similarity"], found["mt_logprob"])
-
-
-def judgements(data: Path, code: str) -> Iterator[tuple[str, pa.Array, pa.Array, Floats]]:
-    """Return (name, sources, translations, what is good) of the human judgements there are."""
-    folder = data / "mlqe_pe"
-    for path in sorted(folder.glob(f"*.dev.en-{code}.tsv.gz")):
-        lines = [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line]
-        if path.name.startswith("da."):
-            header, *rows = lines
-            places = [header.index(name) for name in ("original", "translation", "mean")]
-            texts = [[row[place] for place in places] for row in rows]
-        else:
-            texts = [[row[1], row[2], "0" if row[-1].strip() == "ERR" else "1"] for row in lines if len(row) >= 5]
-        sources, targets, good = zip(*texts, strict=True)
-        yield ".".join(path.name.split(".")[:2]), pa.array(sources), pa.array(targets), np.array(good, dtype=np.float64)
 
 
 def spearman(first: Floats, second: Floats) -> float:
@@ -501,7 +419,15 @@ def main() -> None:
     for code in codes:
         reports.append(bench.run(code))
         reports[-1].show(None)
-    reports += [bench.f1, bench.calibrated, bench.hidden, bench.rejects, bench.human, speed(bench, codes)]
+    reports += [
+        bench.f1,
+        bench.calibrated,
+        bench.hidden,
+        bench.one_kind,
+        bench.rejects,
+        bench.human,
+        speed(bench, codes),
+    ]
     for report in reports[len(codes) :]:
         report.show(None)
     if options.json:
