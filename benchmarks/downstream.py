@@ -13,6 +13,7 @@ nothing of what was planted) and shards. `examples.train_cl2cm` is then trained 
 - ``rules``: what the default rules keep, every pair weighs 1;
 - ``rules + calibrated weights``: the same with the probability of being clean as the weight;
 - ``rules + their weights``: the same with the weights that the default rules give;
+- ``calibrated weights alone``: no rule, every pair weighs its probability of being clean;
 - ``the clean ones``: what a filter would keep that knows what was planted; every pair weighs 1.
 
 Tested are human captions in the language: against 200 photos that nothing was trained on, and against the English
@@ -78,6 +79,7 @@ TREATMENTS: Final = (
     Treatment("rules", "rules", weighted=False),
     Treatment("rules + calibrated weights", "calibrated", weighted=True),
     Treatment("rules + their weights", "rules", weighted=True),
+    Treatment("calibrated weights alone", "alone", weighted=True),
     Treatment("the clean ones", "everything", weighted=False, perfect=True),
 )
 
@@ -200,9 +202,10 @@ def cut(bench: Bench, noise: Noise, rows: int) -> None:
     calibration = learnt / "calibration"
     if not calibration.exists() and cli.main(["calibrate", str(learnt), "--rows", str(rows), "--quiet"]) != cli.DONE:
         raise SystemExit(f"captionloom calibrate {learnt} failed")
-    by = [f"judge.calibration={calibration}", f"judge.rules=[{', '.join(RULES)}]"]
+    alone = f"judge.calibration={calibration}"
     for split in SPLITS:
-        bench.build(bench.run(noise, "calibrated", split), split, ledger, *by)
+        bench.build(bench.run(noise, "alone", split), split, ledger, alone)
+        bench.build(bench.run(noise, "calibrated", split), split, ledger, alone, f"judge.rules=[{', '.join(RULES)}]")
 
 
 def train_cells(bench: Bench, wanted: Sequence[Cell], steps: int) -> list[str]:

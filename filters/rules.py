@@ -157,8 +157,8 @@ class _Tokens:
 def _tokenised(source: pa.Array, target: pa.Array, *, spaced: bool) -> tuple[_Tokens, _Tokens]:
     """Return the words of both arrays; unless ``spaced``, the letters of scripts that part no words."""
     texts = pc.utf8_lower(pa.concat_arrays([source, target]))
-    if not spaced:  # all signs beyond ASCII go in the same pass
-        texts = pc.replace_substring_regex(texts, rf"{_UNSPACED}|{_STRANGE}+", r" \1 ")
+    if not spaced:
+        texts = pc.replace_substring_regex(texts, _UNSPACED, r" \1 ")
     lists = pc.ascii_split_whitespace(_without_signs(texts))
     encoded = lists.flatten().dictionary_encode()
     words = encoded.dictionary

@@ -162,7 +162,14 @@ def test_downstream_trains_on_every_treatment_and_does_nothing_twice(photos: Pat
     work = photos.parent / "work"
     options = ("--quick", "--jobs", "2", "--work", str(work))
     rows = figures("downstream", photos, *options)
-    treatments = ["everything", "rules", "rules + calibrated weights", "rules + their weights", "the clean ones"]
+    treatments = [
+        "everything",
+        "rules",
+        "rules + calibrated weights",
+        "rules + their weights",
+        "calibrated weights alone",
+        "the clean ones",
+    ]
     assert [(row["noise"], row["trained on"]) for row in rows] == [("misaligned 40 %", name) for name in treatments]
     everything, kept = rows[0]["pairs"], rows[1]["pairs"]
     assert isinstance(everything, int)
@@ -170,9 +177,9 @@ def test_downstream_trains_on_every_treatment_and_does_nothing_twice(photos: Pat
     assert kept < 0.8 * everything
     planted = pq.read_table(work / "misaligned-40" / "planted.parquet")
     assert planted.num_rows - planted["noise_kind"].null_count == round(0.4 * planted.num_rows)
-    assert rows[4]["pairs"] == everything - round(0.4 * planted.num_rows)
+    assert rows[5]["pairs"] == everything - round(0.4 * planted.num_rows)
     states = {path: path.stat().st_mtime_ns for path in work.rglob("*.json") if path.parent.name in ("results", "cut")}
-    assert len(states) >= 5 + 3 * 2
+    assert len(states) >= 6 + 4 * 2
     figures("downstream", photos, *options)
     assert {path: path.stat().st_mtime_ns for path in states} == states
 
