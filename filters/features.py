@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.confidence import TOKEN_SCORES
+
 Matrix = npt.NDArray[np.float64]
 
 FEATURES: Final = (
@@ -16,12 +18,7 @@ FEATURES: Final = (
     "similarity",
     "margin",
     "length_z",
-    "mt_logprob",
-    "mt_min_logprob",
-    "mt_worst_logprob",
-    "mt_pmi",
-    "mt_min_pmi",
-    "mt_worst_pmi",
+    *TOKEN_SCORES,
     "back_chrf",
     "back_similarity",
     "length_ratio",
@@ -57,20 +54,7 @@ HIGH_IS_NOISE: Final = frozenset(
 )
 """Those of which a high value tells of noise; of all others but the `TWO_SIDED` a low one does."""
 
-OF_MEANING: Final = frozenset(
-    {
-        "similarity",
-        "margin",
-        "mt_logprob",
-        "mt_min_logprob",
-        "mt_worst_logprob",
-        "mt_pmi",
-        "mt_min_pmi",
-        "mt_worst_pmi",
-        "back_chrf",
-        "back_similarity",
-    }
-)
+OF_MEANING: Final = frozenset({"similarity", "margin", "back_chrf", "back_similarity", *TOKEN_SCORES})
 """Those that measure much the same thing, so that one corrects the other: beside it, a high one may tell of noise."""
 
 
