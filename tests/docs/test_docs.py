@@ -199,7 +199,7 @@ def test_json_line_of_exports_is_real(demo: tuple[Path, str]) -> None:
 
 
 def test_example_of_datasets_runs(demo: tuple[Path, str], tmp_path: Path) -> None:
-    """The code of docs/exports.md prints a pair of each split, offline."""
+    """The code of docs/exports.md prints a pair of one split, and what the other, streamed, weighs; offline."""
     folder = exported(demo, "hf", "--out", "dataset")
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     command = [sys.executable, "-c", block("docs/exports.md", "datasets")]
