@@ -12,19 +12,12 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from filters.calibration import (
-    LEAST_RATE,
-    Calibration,
-    Curve,
-    Floats,
-    at_rate,
-    fold_of,
-)
+from filters.calibration import LEAST_RATE, Calibration, Curve, Floats, at_rate, fold_of
 from filters.calibration_report import report
 from filters.features import matrix, measured
 from filters.fitting import FITS
 from filters.labelled import Bools, Ints, Labelled, auc
-from filters.noise_rate import LEVEL, Evidence, evidence, in_all, interval
+from filters.noise_rate import LEVEL, Evidence, evidence, in_all, interval, of_dropped
 from filters.thresholds import Thresholds
 from filters.verdict import RULES, judge
 
@@ -87,7 +80,7 @@ def _calibrated(
         scores[folds == fold] = model.log_odds(data.features[folds == fold])
     found = evidence(scores, data, kept)
     curve = _purified(_curve(scores[trusted], data.where(trusted)), found)
-    even = _of_texts(curve(scores), data, ~kept)
+    even = of_dropped(curve(scores), data, kept)
     rate = in_all(found.rate, len(found.corpus), even)
     probability = at_rate(curve(scores), max(rate, LEAST_RATE))
     held_out = _held_out(scores[trusted], data.where(trusted), seed)
@@ -106,16 +99,6 @@ def _calibrated(
             "noise_rate": {"estimate": rate, "low": low, "high": high, "level": LEVEL},
         },
     )
-
-
-def _of_texts(values: Floats, data: Labelled, rows: Bools) -> Floats:
-    """Return the mean of ``values`` [rows] for each text of the corpus all of whose pairs are among the ``rows``."""
-    groups, text = np.unique(data.groups, return_inverse=True)
-    other = np.bincount(text[data.clean & ~rows], minlength=len(groups)) > 0
-    chosen = data.clean & ~other[text]
-    count = np.bincount(text[chosen], minlength=len(groups))
-    total = np.bincount(text[chosen], values[chosen], minlength=len(groups))
-    return total[count > 0] / count[count > 0]
 
 
 def _chosen(left_out: Mapping[str, Mapping[str, float]]) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from filters.calibration import LEAST_RATE, Floats, at_rate
-from filters.labelled import Bools, Labelled
+from filters.labelled import Bools, Ints, Labelled
 
 LEVEL: Final = 0.95
 """Of the interval."""
@@ -75,11 +75,8 @@ def evidence(scores: Floats, data: Labelled, kept: Bools) -> Evidence:
     count among the planted.
     """
     clean = data.clean
-    groups, text = np.unique(data.groups, return_inverse=True)
-    of_kept = clean & kept
-    count = np.bincount(text[of_kept], minlength=len(groups))
-    mean = np.bincount(text[of_kept], scores[of_kept], minlength=len(groups)) / np.maximum(count, 1)
-    known = count > 0
+    _, text = np.unique(data.groups, return_inverse=True)
+    mean, known = _by_text(scores, text, clean & kept)
     weights = data.weights
     order = np.argsort(scores[~clean])
     weight = np.cumsum(weights[~clean][order])
@@ -95,6 +92,21 @@ def evidence(scores: Floats, data: Labelled, kept: Bools) -> Evidence:
         weights=weights[passing],
         kept=float(weights[passing].sum() / weights[usable].sum()) or 1.0,
     )
+
+
+def of_dropped(values: Floats, data: Labelled, kept: Bools) -> Floats:
+    """Return the mean of ``values`` [rows] for each text of the corpus of which the rules keep no pair."""
+    _, text = np.unique(data.groups, return_inverse=True)
+    mean, known = _by_text(values, text, data.clean)
+    _, kept_at_all = _by_text(values, text, data.clean & kept)
+    return mean[known & ~kept_at_all]
+
+
+def _by_text(values: Floats, text: Ints, chosen: Bools) -> tuple[Floats, Bools]:
+    """Return the mean of the ``chosen`` [rows] of the ``values`` for each text, and whether it has any."""
+    texts = int(text.max(initial=-1)) + 1
+    count = np.bincount(text[chosen], minlength=texts)
+    return np.bincount(text[chosen], values[chosen], minlength=texts) / np.maximum(count, 1), count > 0
 
 
 _SUSPICIOUS: Final = 0.6
