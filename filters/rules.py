@@ -91,7 +91,7 @@ def measure(
 
     ``language`` is the target's, in BCP-47; ``script`` its script, in ISO 15924; ``spaced``: its words have spaces
     between them; ``expected_ratio``: its characters per English character; ``only``: the names of the scores to
-    measure, by default all. All are null where source or target is null:
+    measure, by default all; raises KeyError for any other. All are null where source or target is null:
 
     - ``length_ratio`` float32 > 0: the target's length over that expected for the source, smoothed for short
       ones.
