@@ -26,11 +26,12 @@ import pyarrow.compute as pc
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.measuring import Report, Stopwatch, arguments, needed
-from benchmarks.noisy_pairs import flickr8kcn, judgements, kinds_of, mixed, multi30k, with_hidden_noise
+from benchmarks.noisy_pairs import flickr8kcn, judgements, mixed, multi30k, with_hidden_noise
 from filters.calibrate import calibrate
 from filters.calibration import Calibration
 from filters.calibration_report import expected_calibration_error, oriented
 from filters.features import matrix
+from filters.labelled import kinds_of
 from filters.language import BUNDLED, LanguageIdentifier, plausible_labels
 from filters.noise import KINDS
 from filters.rules import expected_ratio, measure
@@ -105,11 +106,6 @@ def best_f1(noisy: npt.NDArray[np.bool_], odds: Floats) -> tuple[float, float, f
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = int(f1.argmax())
     return float(f1[best]), float(precision[best]), float(recall[best]), float(average_precision_score(noisy, -odds))
-
-
-def thresholds_of(code: str, teacher: str) -> Thresholds:
-    """Return the thresholds of ``captionloom pairs``."""
-    return Thresholds.for_language(code, teacher).replaced({"min_logprob": None, "full_logprob": None})
 
 
 def verdicts(pairs: pa.Table, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
@@ -211,7 +207,7 @@ class Bench:
         """Measure one language; return its table of AUC, the rest goes to the tables of all."""
         language = parse_language(code)
         meter, teacher = self.meter(language)
-        thresholds = thresholds_of(code, teacher)
+        thresholds = Thresholds.for_pairs(code, teacher)
         material = flickr8kcn(self.data, self.engine) if code == "zh" else multi30k(self.data, code)
         planter = Planter(meter, embed=self.muse.embed)
         learn = material.learn

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.measuring import needed
+from filters.labelled import kinds_of
 from filters.noise import KINDS, plant
 from pipelines.judging import measured_cheaply
 from pipelines.scores import Meter
@@ -79,11 +80,6 @@ def mixed(meter: Meter, embed: Any, table: pa.Table, *, ratio: float, seed: int)
     for start in range(0, noisy.num_rows, 2048):
         units.append(measured_cheaply(meter.appended(noisy.slice(start, 2048)), meter.language))
     return pa.concat_tables(units)
-
-
-def kinds_of(pairs: pa.Table) -> npt.NDArray[Any]:
-    """Return the kind of noise of each row, ``""`` where clean."""
-    return np.array(pairs["noise_kind"].fill_null("").to_pylist(), dtype=object)
 
 
 def with_hidden_noise(labelled: pa.Table, share: float, hidden: Sequence[str]) -> tuple[pa.Table, float]:

@@ -16,7 +16,7 @@ from filters.calibration import LEAST_RATE, Calibration, Curve, Floats, at_rate,
 from filters.calibration_report import report
 from filters.features import matrix, measured
 from filters.fitting import FITS
-from filters.labelled import Bools, Ints, Labelled, auc
+from filters.labelled import Bools, Ints, Labelled, auc, kinds_of
 from filters.noise_rate import LEVEL, Evidence, evidence, in_all, interval, of_dropped
 from filters.thresholds import Thresholds
 from filters.verdict import RULES, judge
@@ -49,7 +49,7 @@ def calibrate(pairs: pa.Table, *, language: str, seed: int = 0, thresholds: Thre
 
     Raises `CalibrateError` for fewer than 200 clean pairs or 20 with noise, and where no clean one has a score.
     """
-    kinds = np.array(pairs["noise_kind"].fill_null("").to_pylist(), dtype=object)
+    kinds = kinds_of(pairs)
     names = measured(pairs.filter(pa.array(kinds == "")))
     data = Labelled(matrix(pairs, names), kinds, pairs["group"].to_numpy().astype(np.int64))
     kept = np.ones(len(kinds), dtype=bool)
@@ -72,20 +72,22 @@ def _calibrated(
 ) -> Calibration:
     folds = fold_of(pairs["source"], FOLDS)
     trusted = ~data.clean | kept
-    left_out = _left_out(data.where(trusted), folds[trusted], names, seed)
+    tried = data.where(trusted)
+    left_out = _left_out(tried, folds[trusted], names, seed)
     best = _chosen(left_out)
     models = tuple(FITS[best](data.where(trusted & (folds != fold)), names, seed) for fold in range(FOLDS))
     scores = np.empty(len(folds))
     for fold, model in enumerate(models):
         scores[folds == fold] = model.log_odds(data.features[folds == fold])
     found = evidence(scores, data, kept)
-    curve = _purified(_curve(scores[trusted], data.where(trusted)), found)
-    even = of_dropped(curve(scores), data, kept)
-    rate = in_all(found.rate, len(found.corpus), even)
-    probability = at_rate(curve(scores), max(rate, LEAST_RATE))
-    held_out = _held_out(scores[trusted], data.where(trusted), seed)
-    said = report(pairs, data, trusted, scores, probability, held_out, names)
-    low, high = interval(found, even, seed)
+    curve = _purified(_curve(scores[trusted], tried), found)
+    even = curve(scores)
+    dropped = of_dropped(even, data, kept)
+    rate = in_all(found.rate, len(found.corpus), dropped)
+    probability = at_rate(even, max(rate, LEAST_RATE))
+    held_out = _held_out(scores[trusted], tried, seed)
+    said = report(pairs, data, tried, scores, probability, held_out, names)
+    low, high = interval(found, dropped, seed)
     return Calibration(
         language=language,
         features=names,

@@ -14,7 +14,7 @@ from filters.labelled import Bools, Labelled
 def report(
     pairs: pa.Table,
     data: Labelled,
-    trusted: Bools,
+    tried: Labelled,
     scores: Floats,
     probability: Floats,
     held_out: Floats,
@@ -22,13 +22,12 @@ def report(
 ) -> dict[str, Any]:
     """Return what was measured by the ``scores`` [rows], of models that never saw the pair (see docs/noise.md).
 
-    ``held_out`` are the probabilities of the ``trusted`` rows, planted noise or kept by the rules, among as many noisy
-    as clean ones; ``probability`` [rows] those at the noise rate.
+    ``held_out`` are the probabilities of those ``tried``, planted noise or kept by the rules, among as many noisy as
+    clean ones; ``probability`` [rows] those at the noise rate.
     """
     clean = data.clean
     curve = _trade(probability[clean], probability[~clean], data.weights[~clean])
     best = max(curve, key=lambda point: point["f1"])
-    tried = data.where(trusted)
     return {
         "clean": int(clean.sum()),
         "noisy": {name: int((data.kinds == name).sum()) for name in data.names},

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
 from filters.calibration import Floats
@@ -12,6 +13,11 @@ from filters.features import Matrix
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+
+
+def kinds_of(pairs: pa.Table) -> npt.NDArray[Any]:
+    """Return the kind of noise planted in each row, [rows] of str, ``""`` where none was."""
+    return np.array(pairs["noise_kind"].fill_null("").to_pylist(), dtype=object)
 
 
 @dataclass(frozen=True)

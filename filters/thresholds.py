@@ -152,6 +152,14 @@ class Thresholds:
         own = LANGUAGE_THRESHOLDS.get(code.split("-")[0].lower(), {})
         return cls(**{**own, **teacher_thresholds(teacher)})
 
+    @classmethod
+    def for_pairs(cls, code: str, teacher: str = "muse") -> Self:
+        """Return those for translations that the model did not make itself.
+
+        What it would not have said is not wrong: a fixed bound would drop half of what people translate.
+        """
+        return cls.for_language(code, teacher).replaced({"min_logprob": None, "full_logprob": None})
+
     def replaced(self, values: Mapping[str, float | None]) -> Self:
         """Return these thresholds with ``values`` (name → new value, or None for off) in their place.
 

@@ -174,13 +174,10 @@ class _Grader:
             teacher=plan.load(device) if plan else None,
             engine=engine,
         )
-        # What a model would not have said itself is not wrong: a fixed bound would drop half of what people translate.
-        unbounded = {"min_logprob": None, "full_logprob": None}
-        thresholds = Thresholds.for_language(language.code, settings.teacher).replaced(unbounded)
         grader = cls(
             meter,
             translator(engine, language, source) if engine and backwards else None,
-            Judge(language, tuple(RULES), thresholds),
+            Judge(language, tuple(RULES), Thresholds.for_pairs(language.code, settings.teacher)),
             tuple(notes),
         )
         return grader.by(calibration, settings) if calibration else grader

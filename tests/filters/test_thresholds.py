@@ -49,6 +49,14 @@ def test_other_languages_have_the_defaults():
     assert Thresholds.for_language("ja") == Thresholds()
 
 
+def test_translations_of_others_have_no_bound_on_the_log_probability():
+    """All else is as for the language and the teacher."""
+    theirs = Thresholds.for_pairs("de", "multilingual-e5-small")
+    assert (theirs.min_logprob, theirs.full_logprob) == (None, None)
+    own = Thresholds.for_language("de", "multilingual-e5-small")
+    assert theirs.replaced({"min_logprob": own.min_logprob, "full_logprob": own.full_logprob}) == own
+
+
 def test_replaced_changes_only_what_is_named():
     """`replaced` takes new values and None for off, and leaves the original alone."""
     before = Thresholds.for_language("de")
