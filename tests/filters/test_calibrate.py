@@ -119,7 +119,7 @@ def test_too_few_that_the_rules_keep_are_refused():
 
 def test_held_out_probabilities_are_true(learnt):
     """What the report has of pairs that the curve did not see is as good as on new ones."""
-    assert learnt.report["ece"] <= 0.1  # of 1,200 pairs, ten bins of which chance alone moves by some hundredths
+    assert learnt.report["ece"] <= 0.08  # of 1,200 pairs, ten bins of which chance alone moves by some hundredths
 
 
 def test_kinds_are_found_as_well_as_they_can_be(learnt):
@@ -289,7 +289,7 @@ def test_one_kind_of_noise_is_enough(one_kind):
     assert one_kind.report["left_out"] == {"logistic": {}, "boosted": {}}
     assert one_kind.report["model"] == "logistic"
     assert one_kind.report["auc"]["meaning"] > 0.95
-    assert one_kind.report["ece"] <= 0.1  # of 300 pairs
+    assert one_kind.report["ece"] <= 0.06  # of 300 pairs
     assert (np.diff(one_kind.curve.probability) >= 0).all()
 
 
